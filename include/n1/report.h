@@ -1,0 +1,31 @@
+/*
+ * Reports over a window of a model: one call, many formats. Each writes to a stream and changes nothing.
+ * One thread per reader.
+ */
+#ifndef N1_REPORT_H
+#define N1_REPORT_H
+
+#include "n1/profile.h"
+
+#include <stdio.h>
+
+struct n1_report_options {
+    struct n1_window window;   /* {0, UINT64_MAX}: everything the model holds */
+    const struct n1_filter *filter; /* NULL: all */
+    size_t top;                /* text: rows; 0: 20 */
+    bool redact;               /* leave out command lines, labels and paths above the last component */
+    bool inlines;              /* expand inlined functions below the physical ones */
+    const char *title;         /* SVG; NULL: the target's name */
+};
+
+/* A format: `name` as the commands take it, `extension` of a file made without -o. One table line a format. */
+struct n1_report_format {
+    const char *name, *extension, *text;
+    int (*write)(FILE *out, struct n1_reader *r, const struct n1_report_options *options, struct n1_error *reterr);
+};
+
+/* All formats but "model" (which is n1/file.h); NULL-terminated by name. */
+extern const struct n1_report_format n1_report_formats[];
+const struct n1_report_format *n1_report_format_find(const char *name);
+
+#endif
