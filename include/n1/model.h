@@ -140,7 +140,7 @@ struct n1_model_string {
 };
 
 enum n1_process_state { N1_PROCESS_RUNNING = 1, N1_PROCESS_STOPPED, N1_PROCESS_ZOMBIE, N1_PROCESS_GONE };
-#define N1_EXIT_UNKNOWN UINT32_C(0xffffffff)
+#define N1_STATUS_UNKNOWN UINT32_C(0xffffffff)
 
 struct n1_model_process {
     uint32_t pid, parent_pid;     /* in the sampler's PID namespace */
@@ -149,7 +149,7 @@ struct n1_model_process {
     uint32_t exe, cmdline;        /* strings */
     uint32_t comm, runtime;       /* strings; runtime e.g. "native", "python 3.11.2" */
     uint32_t container, labels;   /* strings; 0: none */
-    uint32_t state, exit_status;  /* one word: enum n1_process_state, wait(2) status or N1_EXIT_UNKNOWN */
+    uint32_t state, exit_status;  /* one word: enum n1_process_state, wait(2) status or N1_STATUS_UNKNOWN */
     uint64_t attached, ended;     /* n1_ns; ended 0 while it runs */
     uint64_t reserved[2];
 };
