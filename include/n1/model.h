@@ -8,10 +8,11 @@
  * Laws: the writer never waits for a reader. A reader treats every byte as hostile. Unknown is not zero.
  * Loss is counted.
  *
- * Ordering. An entry is written word by word (64-bit relaxed atomics), then its segment's head is stored with
- * release; a reader loads the head with acquire, copies words with relaxed loads, then, for rings, loads the head
- * and tail again and drops what was lapped. Ids change only in a generation step: `generation` is odd while one is
- * under way, and a reader discards what it read if `generation` was odd or has changed.
+ * Ordering. Every word that changes is a 64-bit atomic, stored with release and loaded with acquire (plain moves on
+ * x86-64). An entry is written word by word, then its segment's head is stored. Before a ring overwrites its oldest
+ * entry it stores the tail beyond it; a reader copies entries below the head, then loads the tail again and drops
+ * what was lapped. Ids change only in a generation step: `generation` is odd while one is under way, and a reader
+ * discards what it read if `generation` was odd or has changed.
  */
 #ifndef N1_MODEL_H
 #define N1_MODEL_H
@@ -38,7 +39,7 @@
     X(FRAMES, struct n1_model_frame, 0)                                                                      \
     X(NODES, struct n1_model_node, 0)                                                                        \
     X(SERIES, struct n1_model_series, 0)                                                                     \
-    X(POINTS, struct n1_model_point, 0)                                                                      \
+    X(POINTS, struct n1_model_point, 1)                                                                      \
     X(SAMPLES, struct n1_model_sample, 1)                                                                    \
     X(WAITS, struct n1_model_wait, 1)                                                                        \
     X(SECONDS, struct n1_model_second, 1)                                                                    \
@@ -92,7 +93,8 @@ enum n1_model_state {
     X(TICK_LATE_NS, "ns", "longest delay between a sample and its entry into the model in the last second")  \
     X(SYMBOLS_PENDING, "count", "frames whose name has been asked for and not yet answered")                 \
     X(SYMBOLS_FAILED, "count", "frames that have no name, for a stated reason")                              \
-    X(GENERATIONS, "count", "generation steps so far")
+    X(GENERATIONS, "count", "generation steps so far")                                                       \
+    X(ROWS_DROPPED, "count", "rows given up early because their names alone would have filled a table")
 
 enum n1_self {
 #define X(name, unit, text) N1_SELF_##name,
@@ -116,9 +118,8 @@ struct n1_model_header {
     uint64_t created;       /* n1_ns at which the model was made; second 0 of the per-second rows */
     uint64_t anchor_mono;   /* n1_ns … */
     int64_t anchor_wall;    /* … and the wall clock at the same instant, ns since the epoch */
-    uint64_t points_per_series;
     uint64_t clock_ticks;   /* of writer_start and of processes' start times, per second */
-    uint64_t reserved0[21];
+    uint64_t reserved0[22];
     struct n1_model_segment segments[N1_MODEL_SEGMENTS_MAX];
     /* Written all the time, one writer; each word is loaded and stored whole. */
     uint64_t state;      /* enum n1_model_state */
@@ -134,7 +135,9 @@ static_assert(sizeof(struct n1_model_header) <= N1_MODEL_HEADER_BYTES, "the head
 static_assert(N1_SEGMENT_COUNT <= N1_MODEL_SEGMENTS_MAX, "room for the segments");
 static_assert(N1_SELF_COUNT <= 40, "room for the self figures");
 
-/* Bytes [offset, offset+len) of STRING_BYTES; already sanitised UTF-8 without NUL. */
+#define N1_MODEL_STRING_MAX 4095u /* bytes of the longest string */
+/* Bytes [offset, offset+len) of STRING_BYTES; already sanitised UTF-8 without NUL. offset is a multiple of
+ * 8, and the bytes up to the next multiple after the end are zero. */
 struct n1_model_string {
     uint32_t offset, len;
 };
@@ -210,16 +213,19 @@ struct n1_model_node {
     uint32_t depth, reserved;   /* 1 for a chain of one frame */
 };
 
-/* What a series measures and for whom. Its points lie at POINTS[id * points_per_series …], a ring of its own. */
+/* What a series measures and for whom. Its points are a chain through the ring POINTS, newest first, so that any
+ * number of series shares the memory by what each writes. */
 struct n1_model_series {
-    uint32_t metric, scope;     /* enum n1_metric; process id, thread id or 0 for the host */
+    uint32_t metric, scope;     /* enum n1_metric_id; process id, thread id or 0 for the host */
     uint64_t head;              /* points ever written */
+    uint64_t last;              /* index in POINTS of the newest one, plus 1; 0: none yet */
 };
 
 #define N1_POINT_INVALID (UINT64_C(1) << 63)
 struct n1_model_point {
     uint64_t time;              /* n1_ns; top bit set: the value is unknown (value then holds a string id: why) */
     int64_t value;
+    uint32_t series, back;      /* back: how many entries before this one the series' previous point lies; 0: none */
 };
 
 /* X-bits of n1_model_sample.flags and n1_model_second.flags */

@@ -82,7 +82,8 @@ size_t n1_reader_anomalies(const struct n1_reader *r, uint64_t from, struct n1_m
 size_t n1_reader_points(const struct n1_reader *r, uint32_t series, n1_ns from, n1_ns to,
                         struct n1_model_point *ret, size_t cap);
 
-/* Index of the first sample (or row) whose time is at or after `t`; the head when there is none. O(log n). */
+/* Index of the first sample (or row) whose time is at or after `t`; the head when there is none. O(log n). Samples
+ * may lie out of order by up to 2 s, so callers test the time of each one they read all the same. */
 uint64_t n1_reader_sample_at(const struct n1_reader *r, n1_ns t);
 uint64_t n1_reader_second_at(const struct n1_reader *r, uint32_t second);
 

@@ -37,7 +37,9 @@ struct n1_writer_options {
  * Errors: -errno. The caller destroys the writer. */
 int n1_writer_create(const struct n1_writer_options *options, struct n1_writer **ret, struct n1_error *reterr);
 
-/* The same in private anonymous memory with the given capacities (by enum n1_segment_kind): for files and tests. */
+/* The same in private anonymous memory with the given capacities (by enum n1_segment_kind; entry 0 of a table is
+ * never used, so n names take n + 1): for files and tests. Where the capacity of POINTS is 0, there is room for
+ * points_per_series points of each series. Errors: -EINVAL, -ENOMEM. */
 int n1_writer_create_private(const uint64_t capacity[N1_SEGMENT_COUNT], uint64_t points_per_series,
                              struct n1_writer **ret, struct n1_error *reterr);
 void n1_writer_destroy(struct n1_writer *w);
@@ -51,7 +53,8 @@ struct n1_model_header *n1_writer_header(struct n1_writer *w);
 /* Interns `len` bytes after n1_sanitise (at most 4095 bytes are kept, cut in the middle with "…"). */
 uint32_t n1_writer_string(struct n1_writer *w, const char *text, size_t len);
 uint32_t n1_writer_string_z(struct n1_writer *w, const char *text); /* NULL or "" gives 0 */
-uint32_t n1_writer_process(struct n1_writer *w, const struct n1_model_process *p);   /* key: pid, start_ticks */
+/* Key: pid, start_ticks. One that is there already takes over the strings of `p` that are not 0 (exec changes them). */
+uint32_t n1_writer_process(struct n1_writer *w, const struct n1_model_process *p);
 uint32_t n1_writer_thread(struct n1_writer *w, const struct n1_model_thread *t);     /* key: process, tid, start_ticks */
 uint32_t n1_writer_module(struct n1_writer *w, const struct n1_model_module *m);     /* key: path, build id, device, inode, kind */
 uint32_t n1_writer_mapping(struct n1_writer *w, const struct n1_model_mapping *m);   /* appended */
