@@ -10,7 +10,7 @@ VERSION := 0.1.0
 
 PKGS_CORE    := libcjson
 PKGS_SAMPLER := libunwind-generic libdw libelf liblzma zlib
-PKGS_TUI     := ncursesw
+PKGS_TUI     := ncursesw libutf8proc
 PKGS_TEST    := cmocka
 PKGS_SCREEN  := vterm
 
@@ -66,6 +66,8 @@ FORCE:
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/tui/theme_builtin.o: themes/default-dark.json # put into the program by the assembler
 
 $(BUILD)/libn1.a: $(CORE_OBJ)
 $(BUILD)/libsampler.a: $(SAMPLER_OBJ)

@@ -1,0 +1,177 @@
+/* Themes: every shipped file loads, errors name the place, missing levels are derived, text can be read. */
+#include "tui/theme.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+static const char *const shipped[] = {"default-dark", "default-light", "okabe-dark", "high-contrast", "mono"};
+static const char *const folders[] = {"themes", NULL};
+
+static void shipped_themes_load(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof shipped / sizeof shipped[0]; i++) {
+        struct n1_theme theme;
+        struct n1_error err = {0};
+        if (n1_theme_load(shipped[i], folders, &theme, &err) != 0)
+            fail_msg("%s", err.what);
+        assert_string_equal(theme.name, shipped[i]);
+    }
+    struct n1_theme builtin, file;
+    n1_theme_builtin(&builtin);
+    assert_int_equal(n1_theme_load("default-dark", folders, &file, NULL), 0);
+    for (int level = 0; level < N1_COLOR_LEVELS; level++) {
+        for (int role = 0; role < N1_ROLE_COUNT; role++) {
+            struct n1_look a = n1_theme_look(&builtin, (enum n1_role)role, (enum n1_color_level)level);
+            struct n1_look b = n1_theme_look(&file, (enum n1_role)role, (enum n1_color_level)level);
+            assert_true(a.fg == b.fg && a.bg == b.bg && a.attrs == b.attrs);
+        }
+    }
+}
+
+static int parse(const char *text, struct n1_theme *theme, struct n1_error *err)
+{
+    return n1_theme_parse(text, strlen(text), "t.json", folders, theme, err);
+}
+
+static void errors_name_the_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"{\"n1top_theme\": 1,\n \"roles\": {\n  \"text\": {\"fg\": \"pink\"}}}",
+         "t.json:3:12: no such colour: \"pink\""},
+        {"{\"n1top_theme\": 1,\n // note\n \"roles\": {\"txet\": {}}}",
+         "t.json:3:12: no such role: \"txet\""},
+        {"{\"n1top_theme\": 1,\n}", "t.json:2:2: not JSON here"},
+        {"{\"n1top_theme\": 2}", "t.json:1:2: needs \"n1top_theme\": 1"},
+        {"[]", "t.json:1:1: a theme is an object"},
+        {"{\"n1top_theme\": 1, \"colour\": 3}", "t.json:1:20: unknown or of the wrong type: \"colour\""},
+        {"{\"n1top_theme\": 1, \"roles\": {\"bar\": {\"fg\": 256}}}",
+         "t.json:1:38: a colour number is 0 to 255"},
+        {"{\"n1top_theme\": 1, \"roles\": {\"bar\": {\"attrs\": [\"blink\"]}}}",
+         "t.json:1:38: no such attribute: \"blink\""},
+        {"/* open", "t.json:1:8: not JSON here"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct n1_theme theme = {.name = "before"};
+        struct n1_error err = {0};
+        assert_int_equal(parse(cases[i].text, &theme, &err), N1_E_CONFIG);
+        assert_string_equal(err.what, cases[i].want);
+        assert_string_equal(theme.name, "before");
+    }
+    struct n1_theme theme;
+    struct n1_error err;
+    assert_int_equal(n1_theme_load("nope", folders, &theme, &err), N1_E_NO_FILE);
+    assert_non_null(strstr(err.hint, "okabe-dark"));
+    assert_int_equal(n1_theme_load("/dev/zero", folders, &theme, &err), N1_E_CONFIG);
+    assert_int_equal(parse("{\"n1top_theme\":1,\"extends\":\"../x\"}", &theme, &err), N1_E_CONFIG);
+}
+
+static void missing_levels_are_derived(void **state)
+{
+    (void)state;
+    struct n1_theme theme;
+    assert_int_equal(
+        parse("{\"n1top_theme\":1,\"roles\":{\"bar\":{\"fg\":\"#ff0000\",\"bg\":\"#5fafd7\"},"
+              "\"dim\":{\"fg\":75},\"text\":{\"fg\":\"brightred\"},\"title\":{\"fg\":\"brightblack\"}}}",
+              &theme, NULL),
+        0);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_RGB).fg, 0xff0000);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_256).fg, 196);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_256).bg, 74);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_16).fg, 9);
+    struct n1_look eight = n1_theme_look(&theme, N1_ROLE_TEXT, N1_COLOR_8);
+    assert_int_equal(eight.fg, 1);
+    assert_true(eight.attrs & N1_ATTR_BOLD);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_TITLE, N1_COLOR_8).fg,
+                     N1_COLOR_DEFAULT); /* not black on black */
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_DIM, N1_COLOR_RGB).fg, 0x5fafff);
+    struct n1_look mono = n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_MONO);
+    assert_int_equal(mono.fg, N1_COLOR_DEFAULT);
+    assert_true(mono.attrs & N1_ATTR_REVERSE);
+    for (int level = 0; level < N1_COLOR_LEVELS; level++) {
+        for (int role = 0; role < N1_ROLE_COUNT; role++) {
+            static const int32_t most[] = {-1, 7, 15, 255, 0xffffff};
+            struct n1_look look = n1_theme_look(&theme, (enum n1_role)role, (enum n1_color_level)level);
+            assert_in_range(look.fg + 1, 0, most[level] + 1);
+            assert_in_range(look.bg + 1, 0, most[level] + 1);
+        }
+    }
+}
+
+static void order_of_decision(void **state)
+{
+    (void)state;
+    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, NULL, NULL, 256, false), N1_COLOR_256);
+    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, "", NULL, 8, false), N1_COLOR_8);
+    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, "1", "truecolor", 256, true), N1_COLOR_MONO);
+    assert_int_equal(n1_color_decide(N1_COLOR_16, "1", NULL, 256, false), N1_COLOR_16);
+    assert_int_equal(n1_color_decide(N1_COLOR_RGB, NULL, NULL, 8, false), N1_COLOR_8);
+    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, NULL, "truecolor", 256, true), N1_COLOR_RGB);
+    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, NULL, NULL, 0, false), N1_COLOR_MONO);
+    int level = 99;
+    assert_int_equal(n1_color_parse("never", &level), 0);
+    assert_int_equal(level, N1_COLOR_MONO);
+    assert_true(n1_color_parse("pretty", &level) < 0);
+}
+
+static double luminance(uint32_t rgb)
+{
+    double sum = 0;
+    static const double weight[] = {0.0722, 0.7152, 0.2126};
+    for (int i = 0; i < 3; i++) {
+        double c = (rgb >> (8 * i) & 255) / 255.0;
+        sum += weight[i] * (c <= 0.03928 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4));
+    }
+    return sum;
+}
+
+static double contrast(uint32_t a, uint32_t b)
+{
+    double x = luminance(a), y = luminance(b);
+    return ((x > y ? x : y) + 0.05) / ((x > y ? y : x) + 0.05);
+}
+
+/* Text 4.5:1 and graphs 3:1, on the background of the role or, where it is the terminal's, on black or white.
+ */
+static void text_can_be_read(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct n1_theme theme;
+        assert_int_equal(n1_theme_load(shipped[i], folders, &theme, NULL), 0);
+        uint32_t paper = theme.light ? 0xffffff : 0x000000, ink = theme.light ? 0x000000 : 0xd0d0d0;
+        for (int role = 0; role < N1_ROLE_COUNT; role++) {
+            if (role == N1_ROLE_BORDER)
+                continue;
+            bool graph = role == N1_ROLE_SPARK_CPU || role == N1_ROLE_SPARK_MEM ||
+                         role == N1_ROLE_SPARK_WAIT || role == N1_ROLE_BAR;
+            struct n1_look look = n1_theme_look(&theme, (enum n1_role)role, N1_COLOR_256);
+            uint32_t fg = look.fg < 0 ? ink : n1_color_rgb_of(look.fg),
+                     bg = look.bg < 0 ? paper : n1_color_rgb_of(look.bg);
+            if (contrast(fg, bg) < (graph ? 3 : 4.5))
+                fail_msg("%s: role %d has a contrast of %.2f", shipped[i], role, contrast(fg, bg));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shipped_themes_load),        cmocka_unit_test(errors_name_the_place),
+        cmocka_unit_test(missing_levels_are_derived), cmocka_unit_test(order_of_decision),
+        cmocka_unit_test(text_can_be_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

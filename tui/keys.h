@@ -1,0 +1,99 @@
+/*
+ * The keys, declared once: dispatch, the help screen, the key bar and the manual all come from N1_KEY_MAP.
+ * Every function key has a letter too, because multiplexers and web terminals eat function keys. Any thread.
+ *
+ * A key is a Unicode code point, or one of N1_KEY_* above the Unicode range.
+ */
+#ifndef N1_TUI_KEYS_H
+#define N1_TUI_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define N1_KEY_SPECIAL 0x200000u
+enum n1_key {
+    N1_KEY_NONE = 0,
+    N1_KEY_TAB = 9,
+    N1_KEY_ENTER = 13,
+    N1_KEY_ESC = 27,
+    N1_KEY_BACKSPACE = 127,
+    N1_KEY_UP = N1_KEY_SPECIAL,
+    N1_KEY_DOWN,
+    N1_KEY_LEFT,
+    N1_KEY_RIGHT,
+    N1_KEY_HOME,
+    N1_KEY_END,
+    N1_KEY_PAGE_UP,
+    N1_KEY_PAGE_DOWN,
+    N1_KEY_DELETE,
+    N1_KEY_BACK_TAB,
+    N1_KEY_F0 /* N1_KEY_F0 + n is function key n, 1..12 */
+};
+#define N1_KEY_F(n) (N1_KEY_F0 + (n))
+#define N1_KEY_CTRL(letter) ((letter)&0x1f)
+
+/* X(action, key, second key, key-bar label or "", help) */
+#define N1_KEY_MAP(X)                                                                                        \
+    X(HELP, N1_KEY_F(1), '?', "Help", "this help: keys and what every column means")                         \
+    X(FIND, N1_KEY_F(3), '/', "Find", "find a function; the selection moves to the match")                   \
+    X(FIND_NEXT, 'n', 0, "", "next match")                                                                   \
+    X(FIND_PREVIOUS, 'N', 0, "", "previous match")                                                           \
+    X(FILTER, N1_KEY_F(4), '\\', "Filter", "hide rows that do not match; empty shows all")                   \
+    X(FLAME, N1_KEY_F(5), 'f', "Flame", "flame pane: show and focus, again: hide")                           \
+    X(SORT, N1_KEY_F(6), 's', "Sort", "sort by the next column")                                             \
+    X(INVERT, 'I', 0, "", "turn the sort order round")                                                       \
+    X(THREADS, N1_KEY_F(7), 't', "Thread", "threads pane; Enter there filters every pane by the thread")     \
+    X(THREAD_NEXT, ']', 0, "", "filter by the next thread")                                                  \
+    X(THREAD_PREVIOUS, '[', 0, "", "filter by the previous thread; before the first: all threads")           \
+    X(MEMORY, N1_KEY_F(8), 'M', "Memory", "memory pane")                                                     \
+    X(SNAPSHOT, N1_KEY_F(9), 'w', "Snap", "write a JSON report of what is shown")                            \
+    X(QUIT, N1_KEY_F(10), 'q', "Quit", "leave")                                                              \
+    X(INTERRUPT, N1_KEY_CTRL('C'), 0, "", "leave")                                                           \
+    X(PAUSE, ' ', 'p', "", "hold the picture (sampling goes on) and let it go again")                        \
+    X(WINDOW, 'd', 0, "", "window: the last 5 s, 30 s, everything")                                          \
+    X(DETAIL, 'c', 0, "", "callers and callees of the selected function")                                    \
+    X(LOG, 'l', 0, "", "anomaly log")                                                                        \
+    X(ENTER, N1_KEY_ENTER, 0, "", "go in: callers of a function, zoom a frame, filter by thread")            \
+    X(BACK, N1_KEY_ESC, N1_KEY_BACKSPACE, "", "back: clears a find or filter first, then leaves the pane")   \
+    X(LEFT, N1_KEY_LEFT, 'h', "", "flame: the frame to the left; elsewhere back")                            \
+    X(RIGHT, N1_KEY_RIGHT, 0, "", "flame: the frame to the right; elsewhere go in")                          \
+    X(ZOOM, 'z', 0, "", "flame: make the selected function the root, again: undo")                           \
+    X(FLIP, 'i', 0, "", "flame: root at the top or at the bottom")                                           \
+    X(NEXT_PANE, N1_KEY_TAB, 0, "", "next pane")                                                             \
+    X(PREVIOUS_PANE, N1_KEY_BACK_TAB, 0, "", "previous pane")                                                \
+    X(UP, N1_KEY_UP, 'k', "", "up")                                                                          \
+    X(DOWN, N1_KEY_DOWN, 'j', "", "down")                                                                    \
+    X(PAGE_UP, N1_KEY_PAGE_UP, N1_KEY_CTRL('B'), "", "a page up")                                            \
+    X(PAGE_DOWN, N1_KEY_PAGE_DOWN, N1_KEY_CTRL('F'), "", "a page down")                                      \
+    X(TOP, N1_KEY_HOME, 'g', "", "first row")                                                                \
+    X(BOTTOM, N1_KEY_END, 'G', "", "last row")                                                               \
+    X(SLOWER, '-', 0, "", "refresh less often, down to every 10 s")                                          \
+    X(FASTER, '+', 0, "", "refresh more often, up to four times a second")                                   \
+    X(REFRESH_DEFAULT, '=', 0, "", "refresh once a second")                                                  \
+    X(MOTION, 'v', 0, "", "graphs: sweep (few bytes) or scroll")                                             \
+    X(REPAINT, N1_KEY_CTRL('L'), 0, "", "draw the whole screen again")                                       \
+    X(SUSPEND, N1_KEY_CTRL('Z'), 0, "", "suspend; fg comes back")
+
+enum n1_action {
+    N1_ACTION_NONE,
+#define X(action, key, key2, label, help) N1_ACTION_##action,
+    N1_KEY_MAP(X)
+#undef X
+        N1_ACTION_COUNT
+};
+
+struct n1_key_binding {
+    enum n1_action action;
+    uint32_t key, key2; /* key2 0: none */
+    const char *label;  /* on the key bar, "" when not there */
+    const char *help;
+};
+
+/* The bindings in the order of the map. */
+const struct n1_key_binding *n1_keys(size_t *ret_count);
+/* The action of a key, N1_ACTION_NONE when it has none. */
+enum n1_action n1_keys_action(uint32_t key);
+/* "F5", "Ctrl-L", "Space", "PgUp", "f"; always NUL-terminated. */
+void n1_keys_name(char out[12], uint32_t key);
+
+#endif

@@ -1,0 +1,399 @@
+/*
+ * The terminal, through curses. The canvas that is shown is kept; a paint hands curses the cells that differ
+ * and calls doupdate() once, so that a quiet frame costs a comparison and no byte.
+ *
+ * Ways out: n1_screen_close() for the planned one; for all others (exit, a crash, a signal while the line is
+ * stuck) the bytes and the termios that undo everything are prepared when the screen is opened, so that
+ * giving the terminal back needs write(2) and tcsetattr(3) only.
+ */
+#include "tui/screen.h"
+
+#include "tui/keys.h"
+
+#include <curses.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <term.h>
+#include <termios.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#define OUT_QUEUE_MAX 2048 /* bytes a slow line may hold before a frame is skipped */
+
+struct n1_screen {
+    SCREEN *curses;
+    int rows, cols;
+    enum n1_color_level color;
+    struct n1_cell *shown; /* rows * cols */
+    bool valid;            /* `shown` is what the terminal shows */
+    attr_t attrs[N1_ROLE_COUNT];
+    short pairs[N1_ROLE_COUNT];
+};
+
+static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+#define CRASH_SIGNALS (sizeof crash_signals / sizeof crash_signals[0])
+
+volatile sig_atomic_t n1_screen_painting;
+
+static volatile sig_atomic_t taken; /* the terminal is ours */
+static struct termios saved_modes;
+static struct sigaction saved_actions[CRASH_SIGNALS];
+static char undo[256];
+static size_t undo_len;
+static char alternate_stack[16384];
+
+/* --- giving the terminal back --- */
+
+void n1_screen_emergency(void)
+{
+    int saved_errno = errno;
+    if (!taken)
+        return;
+    taken = 0;
+    struct pollfd line = {STDOUT_FILENO, POLLOUT, 0};
+    if (poll(&line, 1, 0) == 1 && !(line.revents & POLLOUT))
+        tcflush(STDOUT_FILENO, TCOFLUSH);
+    for (size_t done = 0; done < undo_len;) {
+        ssize_t n = write(STDOUT_FILENO, undo + done, undo_len - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            break;
+    }
+    tcsetattr(STDIN_FILENO, TCSANOW, &saved_modes);
+    errno = saved_errno;
+}
+
+static void on_crash(int number)
+{
+    static const char message[] = "n1top: crashed; the terminal was restored and the target left alone\n";
+    bool ours = taken;
+    n1_screen_emergency();
+    if (ours && write(STDERR_FILENO, message, sizeof message - 1) < 0)
+        ours = false;
+    for (size_t i = 0; i < CRASH_SIGNALS; i++)
+        sigaction(crash_signals[i], &saved_actions[i], NULL);
+    raise(number); /* with the disposition from before, so that the exit status tells the truth */
+}
+
+static void catch_crashes(void)
+{
+    stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};
+    sigemptyset(&action.sa_mask);
+    stack_t before;
+    if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE))
+        sigaltstack(&stack, NULL);
+    for (size_t i = 0; i < CRASH_SIGNALS; i++)
+        sigaction(crash_signals[i], &action, &saved_actions[i]);
+}
+
+static int collect(int byte)
+{
+    if (undo_len < sizeof undo)
+        undo[undo_len++] = (char)byte;
+    return byte;
+}
+
+static void collect_capability(const char *name)
+{
+    const char *text = tigetstr(name);
+    if (text != NULL && text != (const char *)-1)
+        tputs(text, 1, collect);
+}
+
+static void prepare_undo(void)
+{
+    undo_len = 0;
+    collect_capability("sgr0");
+    collect_capability("op");
+    collect_capability("rmkx");
+    collect_capability("cnorm");
+    const char *leave = tigetstr("rmcup");
+    if (leave != NULL && leave != (const char *)-1) {
+        collect_capability("rmcup");
+    } else { /* no second screen: leave the last frame and go below it */
+        collect('\r');
+        collect('\n');
+    }
+}
+
+/* --- opening --- */
+
+static bool has(const char *name)
+{
+    const char *text = tigetstr(name);
+    return text != NULL && text != (const char *)-1;
+}
+
+int n1_screen_check(struct n1_error *reterr)
+{
+    static const char instead[] =
+        "without a screen: n1top record -p PID, n1top report FILE, n1top dump -p PID";
+    const char *term = getenv("TERM");
+    int status = 0;
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return n1_error_hint(reterr, N1_E_USAGE, instead, "the live screen needs a terminal on %s",
+                             isatty(STDIN_FILENO) ? "standard output" : "standard input");
+    if (term == NULL || term[0] == '\0')
+        return n1_error_hint(reterr, N1_E_USAGE, instead, "the live screen needs TERM to be set");
+    if (setupterm(term, STDOUT_FILENO, &status) != OK && status != 1)
+        return n1_error_hint(reterr, N1_E_USAGE,
+                             "try TERM=xterm, or TERM=vt100; without a screen: n1top record",
+                             "the terminal \"%s\" is not known on this host", term);
+    if (!has("cup") || !has("clear"))
+        return n1_error_hint(reterr, N1_E_USAGE, instead, "the terminal \"%s\" cannot place text", term);
+    return 0;
+}
+
+static attr_t attrs_of(uint8_t attrs)
+{
+    return (attrs & N1_ATTR_BOLD ? A_BOLD : 0) | (attrs & N1_ATTR_DIM ? A_DIM : 0) |
+           (attrs & N1_ATTR_UNDERLINE ? A_UNDERLINE : 0) | (attrs & N1_ATTR_REVERSE ? A_REVERSE : 0);
+}
+
+static void set_colors(struct n1_screen *screen, const struct n1_theme *theme, int asked)
+{
+    bool direct = tigetflag("RGB") > 0 || tigetnum("colors") >= 1 << 24;
+    screen->color =
+        n1_color_decide(asked, getenv("NO_COLOR"), getenv("COLORTERM"), has_colors() ? COLORS : 0, direct);
+    if (screen->color != N1_COLOR_MONO && (start_color() == ERR || use_default_colors() == ERR))
+        screen->color = N1_COLOR_MONO;
+    for (int role = 0; role < N1_ROLE_COUNT; role++) {
+        struct n1_look look = n1_theme_look(theme, (enum n1_role)role, screen->color);
+        screen->attrs[role] = attrs_of(look.attrs);
+        screen->pairs[role] = 0;
+        if (screen->color == N1_COLOR_MONO || (look.fg == N1_COLOR_DEFAULT && look.bg == N1_COLOR_DEFAULT))
+            continue;
+        if (role + 1 < COLOR_PAIRS && init_extended_pair(role + 1, look.fg, look.bg) == OK)
+            screen->pairs[role] = (short)(role + 1);
+    }
+}
+
+int n1_screen_open(const struct n1_theme *theme, int color, struct n1_screen **ret, struct n1_error *reterr)
+{
+    int rc = n1_screen_check(reterr);
+    if (rc < 0)
+        return rc;
+    struct n1_screen *screen = calloc(1, sizeof *screen);
+    if (screen == NULL)
+        return n1_error_set(reterr, -ENOMEM, "no memory for the screen");
+    if (tcgetattr(STDIN_FILENO, &saved_modes) < 0) {
+        rc = n1_error_set(reterr, -errno, "cannot read the terminal's modes");
+        free(screen);
+        return rc;
+    }
+    prepare_undo();
+    static bool registered;
+    if (!registered)
+        atexit(n1_screen_emergency);
+    registered = true;
+    catch_crashes();
+    taken = 1;
+    screen->curses = newterm(NULL, stdout, stdin);
+    if (screen->curses == NULL) {
+        n1_screen_emergency();
+        free(screen);
+        return n1_error_set(reterr, N1_E_USAGE, "curses cannot use the terminal \"%s\"", getenv("TERM"));
+    }
+    set_term(screen->curses);
+    raw();
+    noecho();
+    nonl();
+    intrflush(stdscr, FALSE);
+    keypad(stdscr, TRUE);
+    nodelay(stdscr, TRUE);
+    leaveok(stdscr, TRUE);
+    set_escdelay(50);
+    curs_set(0);
+    set_colors(screen, theme, color);
+    *ret = screen;
+    return 0;
+}
+
+void n1_screen_close(struct n1_screen *screen)
+{
+    if (screen == NULL)
+        return;
+    if (taken) {
+        endwin();
+        n1_screen_emergency(); /* also where curses could not write everything; the bytes are idempotent */
+    }
+    for (size_t i = 0; i < CRASH_SIGNALS; i++)
+        sigaction(crash_signals[i], &saved_actions[i], NULL);
+    delscreen(screen->curses);
+    free(screen->shown);
+    free(screen);
+}
+
+/* --- painting --- */
+
+bool n1_screen_measure(struct n1_screen *screen, int *ret_rows, int *ret_cols)
+{
+    struct winsize size = {0};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0) {
+        size.ws_row = (unsigned short)(LINES > 0 ? LINES : 24);
+        size.ws_col = (unsigned short)(COLS > 0 ? COLS : 80);
+    }
+    int rows = size.ws_row > 1000 ? 1000 : size.ws_row, cols = size.ws_col > 1000 ? 1000 : size.ws_col;
+    bool changed = screen->shown == NULL || rows != screen->rows || cols != screen->cols;
+    if (changed) {
+        struct n1_cell *shown = calloc((size_t)rows * (size_t)cols, sizeof *shown);
+        if (shown != NULL) {
+            free(screen->shown);
+            screen->shown = shown;
+            screen->rows = rows;
+            screen->cols = cols;
+            screen->valid = false;
+            resize_term(rows, cols);
+        }
+    }
+    *ret_rows = screen->rows;
+    *ret_cols = screen->cols;
+    return changed;
+}
+
+void n1_screen_invalidate(struct n1_screen *screen)
+{
+    screen->valid = false;
+}
+
+/* curses and the C library must agree with the canvas on widths, or the row would shift: if not, a '?' does.
+ */
+static void put(struct n1_screen *screen, int row, int col, const struct n1_cell *cell)
+{
+    wchar_t text[N1_CELL_RUNES + 1] = {0};
+    cchar_t curses_cell;
+    if (cell->cols == 0)
+        return;
+    bool same = wcwidth((wchar_t)cell->rune[0]) == cell->cols;
+    text[0] = same ? (wchar_t)cell->rune[0] : L'?';
+    for (int i = 1; i < N1_CELL_RUNES && same; i++) {
+        if (cell->rune[i] && wcwidth((wchar_t)cell->rune[i]) == 0)
+            text[wcslen(text)] = (wchar_t)cell->rune[i];
+    }
+    attr_t attrs = screen->attrs[cell->role];
+    if (setcchar(&curses_cell, text, attrs, screen->pairs[cell->role], NULL) != OK)
+        return;
+    mvadd_wch(row, col, &curses_cell);
+    if (!same && cell->cols == 2) {
+        text[0] = L' ';
+        text[1] = 0;
+        if (setcchar(&curses_cell, text, attrs, screen->pairs[cell->role], NULL) == OK)
+            mvadd_wch(row, col + 1, &curses_cell);
+    }
+}
+
+static int line_state(short wanted)
+{
+    struct pollfd line = {STDOUT_FILENO, wanted, 0};
+    int rc = poll(&line, 1, 0);
+    if (rc == 1 && (line.revents & (POLLHUP | POLLERR | POLLNVAL)))
+        return -EIO;
+    return rc == 1 && (line.revents & wanted) ? 0 : -EAGAIN;
+}
+
+int n1_screen_paint(struct n1_screen *screen, const struct n1_canvas *canvas)
+{
+    int queued = 0, rc = line_state(POLLOUT);
+    if (rc < 0)
+        return rc;
+    if (ioctl(STDOUT_FILENO, TIOCOUTQ, &queued) == 0 && queued > OUT_QUEUE_MAX)
+        return -EAGAIN;
+    if (screen->shown == NULL || canvas->rows != screen->rows || canvas->cols != screen->cols)
+        return -EAGAIN;
+    if (!screen->valid)
+        clearok(curscr, TRUE);
+    size_t cells = (size_t)canvas->rows * (size_t)canvas->cols;
+    for (size_t i = 0; i < cells; i++) {
+        if (screen->valid && memcmp(&screen->shown[i], &canvas->cells[i], sizeof screen->shown[i]) == 0)
+            continue;
+        put(screen, (int)(i / (size_t)canvas->cols), (int)(i % (size_t)canvas->cols), &canvas->cells[i]);
+    }
+    memcpy(screen->shown, canvas->cells, cells * sizeof screen->shown[0]);
+    screen->valid = true;
+    n1_screen_painting = 1;
+    wnoutrefresh(stdscr);
+    doupdate();
+    n1_screen_painting = 0;
+    return line_state(POLLOUT) == -EIO ? -EIO : 0;
+}
+
+/* --- keys --- */
+
+static uint32_t special_key(wint_t code)
+{
+    static const struct {
+        wint_t curses;
+        uint32_t key;
+    } map[] = {{KEY_UP, N1_KEY_UP},         {KEY_DOWN, N1_KEY_DOWN},       {KEY_LEFT, N1_KEY_LEFT},
+               {KEY_RIGHT, N1_KEY_RIGHT},   {KEY_HOME, N1_KEY_HOME},       {KEY_END, N1_KEY_END},
+               {KEY_PPAGE, N1_KEY_PAGE_UP}, {KEY_NPAGE, N1_KEY_PAGE_DOWN}, {KEY_BACKSPACE, N1_KEY_BACKSPACE},
+               {KEY_DC, N1_KEY_DELETE},     {KEY_BTAB, N1_KEY_BACK_TAB},   {KEY_ENTER, N1_KEY_ENTER}};
+    for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
+        if (map[i].curses == code)
+            return map[i].key;
+    }
+    if (code > KEY_F0 && code <= KEY_F(12))
+        return N1_KEY_F(code - KEY_F0);
+    return N1_KEY_NONE;
+}
+
+int n1_screen_key(struct n1_screen *screen, uint32_t *ret_key)
+{
+    (void)screen;
+    for (;;) {
+        /* A terminal that is readable and has no bytes has been closed: raw mode knows no end of file. */
+        int waiting = 0;
+        struct pollfd line = {STDIN_FILENO, POLLIN, 0};
+        if (poll(&line, 1, 0) == 1) {
+            if (line.revents & (POLLHUP | POLLERR | POLLNVAL))
+                return -EIO;
+            if ((line.revents & POLLIN) && ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting == 0)
+                return -EIO;
+        }
+        wint_t code = 0;
+        int rc = wget_wch(stdscr, &code);
+        if (rc == ERR)
+            return 0;
+        uint32_t key = rc == KEY_CODE_YES ? special_key(code) : (uint32_t)code;
+        if (key == '\n' || key == '\r')
+            key = N1_KEY_ENTER;
+        if (key == 8)
+            key = N1_KEY_BACKSPACE;
+        if (key == N1_KEY_NONE || key == (uint32_t)KEY_RESIZE)
+            continue;
+        *ret_key = key;
+        return 1;
+    }
+}
+
+int n1_screen_fd(const struct n1_screen *screen)
+{
+    (void)screen;
+    return STDIN_FILENO;
+}
+
+void n1_screen_suspend(struct n1_screen *screen, bool job)
+{
+    struct sigaction fall_back = {.sa_handler = SIG_DFL}, before;
+    sigemptyset(&fall_back.sa_mask);
+    endwin();
+    n1_screen_emergency();
+    sigaction(SIGTSTP, &fall_back, &before);
+    kill(job ? 0 : getpid(), SIGTSTP);
+    sigaction(SIGTSTP, &before, NULL);
+    tcgetattr(STDIN_FILENO, &saved_modes);
+    taken = 1;
+    reset_prog_mode();
+    curs_set(0);
+    screen->valid = false;
+}
+
+enum n1_color_level n1_screen_color(const struct n1_screen *screen)
+{
+    return screen->color;
+}
