@@ -61,7 +61,7 @@ static const struct n1_config_key keys[] = {
     NUMBER("profiling.sampling_interval", sampling_interval_s, 0.00005, 1, 0.01, 0.02),
     COUNT("profiling.max_history", max_history, 10, 86400, 1000, 1000),
     TEXT("profiling.output_dir", output_dir, 1, "performance_reports"),
-    CHOICE("profiling.engine", engine, engines, N1_ENGINE_AUTO, N1_ENGINE_AUTO),
+    CHOICE("profiling.engine", engine, engines, N1_ENGINE_CHOICE_AUTO, N1_ENGINE_CHOICE_AUTO),
     BOOL("profiling.memory_tracking", memory_tracking, 1, 0),
     LIST("profiling.select.include", select_include),
     LIST("profiling.select.exclude", select_exclude),

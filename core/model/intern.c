@@ -297,6 +297,12 @@ uint32_t n1_writer_series(struct n1_writer *w, uint32_t metric, uint32_t scope)
     return add(w, N1_SEGMENT_SERIES, hash, &entry);
 }
 
+const struct n1_model_frame *n1_writer_frame_at(const struct n1_writer *w, uint32_t frame)
+{
+    static const struct n1_model_frame none;
+    return n1_writer_knows(w, N1_SEGMENT_FRAMES, frame) ? FRAME(w, frame) : &none;
+}
+
 void n1_writer_frame_name(struct n1_writer *w, uint32_t frame, uint32_t function, enum n1_frame_state state)
 {
     if (n1_writer_knows(w, N1_SEGMENT_FRAMES, frame) && function < w->head[N1_SEGMENT_FUNCTIONS])
@@ -322,6 +328,15 @@ void n1_writer_process_state(struct n1_writer *w, uint32_t process, enum n1_proc
         return;
     n1_word_store(&PROCESS(w, process)->ended, ended);
     n1_word_store(&PROCESS(w, process)->state, n1_word_pair(state, exit_status));
+}
+
+void n1_writer_process_exec(struct n1_writer *w, uint32_t process, uint32_t exe, uint32_t cmdline,
+                            uint32_t comm, uint32_t runtime)
+{
+    if (!n1_writer_knows(w, N1_SEGMENT_PROCESSES, process))
+        return;
+    n1_word_store(&PROCESS(w, process)->exe, n1_word_pair(exe, cmdline));
+    n1_word_store(&PROCESS(w, process)->comm, n1_word_pair(comm, runtime));
 }
 
 void n1_writer_thread_name(struct n1_writer *w, uint32_t thread, uint32_t name)

@@ -1,10 +1,11 @@
 /*
- * Writing the model: interning, rings, per-second rows, generations. One thread of one process owns a writer; only
- * the memory it fills is shared. Nothing here waits, and after creation only the private hash tables allocate.
+ * Writing the model: interning, rings, per-second rows, generations. One thread of one process owns a writer;
+ * only the memory it fills is shared. Nothing here waits, and after creation only the private hash tables
+ * allocate.
  *
- * Every id returned is valid until the next generation step, which happens only inside n1_writer_maintain(); holders
- * of ids learn the new ones through the remap callback. 0 means "did not fit": it is counted, and callers pass it
- * on (a sample with node 0 is shown as [other]).
+ * Every id returned is valid until the next generation step, which happens only inside n1_writer_maintain();
+ * holders of ids learn the new ones through the remap callback. 0 means "did not fit": it is counted, and
+ * callers pass it on (a sample with node 0 is shown as [other]).
  */
 #ifndef N1_WRITER_H
 #define N1_WRITER_H
@@ -28,24 +29,28 @@ uint32_t n1_remap_node(const struct n1_remap *remap, uint32_t old);
 uint32_t n1_remap_string(const struct n1_remap *remap, uint32_t old);
 
 struct n1_writer_options {
-    uint64_t memory_bytes; /* virtual size to split among the stores, 4 MiB … 16 GiB; pages are touched only when used */
-    void (*remapped)(void *context, const struct n1_remap *remap); /* after each generation step; may be NULL */
+    uint64_t memory_bytes; /* virtual size to split among the stores, 4 MiB … 16 GiB; pages are touched only
+                              when used */
+    void (*remapped)(void *context,
+                     const struct n1_remap *remap); /* after each generation step; may be NULL */
     void *context;
 };
 
 /* Makes a sealed memfd (SHRINK, GROW, FUTURE_WRITE, SEAL) of full size with an empty model in it.
  * Errors: -errno. The caller destroys the writer. */
-int n1_writer_create(const struct n1_writer_options *options, struct n1_writer **ret, struct n1_error *reterr);
+int n1_writer_create(const struct n1_writer_options *options, struct n1_writer **ret,
+                     struct n1_error *reterr);
 
-/* The same in private anonymous memory with the given capacities (by enum n1_segment_kind; entry 0 of a table is
- * never used, so n names take n + 1): for files and tests. Where the capacity of POINTS is 0, there is room for
- * points_per_series points of each series. Errors: -EINVAL, -ENOMEM. */
+/* The same in private anonymous memory with the given capacities (by enum n1_segment_kind; entry 0 of a table
+ * is never used, so n names take n + 1): for files and tests. Where the capacity of POINTS is 0, there is
+ * room for points_per_series points of each series. Errors: -EINVAL, -ENOMEM. */
 int n1_writer_create_private(const uint64_t capacity[N1_SEGMENT_COUNT], uint64_t points_per_series,
                              struct n1_writer **ret, struct n1_error *reterr);
 void n1_writer_destroy(struct n1_writer *w);
 
 int n1_writer_fd(const struct n1_writer *w); /* the memfd, owned by the writer; -1 for a private one */
-void *n1_writer_base(const struct n1_writer *w, size_t *ret_bytes); /* the memory, for a reader in the same process */
+void *n1_writer_base(const struct n1_writer *w,
+                     size_t *ret_bytes); /* the memory, for a reader in the same process */
 struct n1_model_header *n1_writer_header(struct n1_writer *w);
 
 /* --- names and tables; every one interns: the same key gives the same id --- */
@@ -53,12 +58,16 @@ struct n1_model_header *n1_writer_header(struct n1_writer *w);
 /* Interns `len` bytes after n1_sanitise (at most 4095 bytes are kept, cut in the middle with "…"). */
 uint32_t n1_writer_string(struct n1_writer *w, const char *text, size_t len);
 uint32_t n1_writer_string_z(struct n1_writer *w, const char *text); /* NULL or "" gives 0 */
-/* Key: pid, start_ticks. One that is there already takes over the strings of `p` that are not 0 (exec changes them). */
+/* Key: pid, start_ticks. One that is there already takes over the strings of `p` that are not 0 (exec changes
+ * them). */
 uint32_t n1_writer_process(struct n1_writer *w, const struct n1_model_process *p);
-uint32_t n1_writer_thread(struct n1_writer *w, const struct n1_model_thread *t);     /* key: process, tid, start_ticks */
-uint32_t n1_writer_module(struct n1_writer *w, const struct n1_model_module *m);     /* key: path, build id, device, inode, kind */
-uint32_t n1_writer_mapping(struct n1_writer *w, const struct n1_model_mapping *m);   /* appended */
-uint32_t n1_writer_function(struct n1_writer *w, const struct n1_model_function *f); /* key: module, start, name */
+uint32_t n1_writer_thread(struct n1_writer *w,
+                          const struct n1_model_thread *t); /* key: process, tid, start_ticks */
+uint32_t n1_writer_module(struct n1_writer *w,
+                          const struct n1_model_module *m); /* key: path, build id, device, inode, kind */
+uint32_t n1_writer_mapping(struct n1_writer *w, const struct n1_model_mapping *m); /* appended */
+uint32_t n1_writer_function(struct n1_writer *w,
+                            const struct n1_model_function *f); /* key: module, start, name */
 uint32_t n1_writer_frame(struct n1_writer *w, uint32_t module, uint64_t offset);
 uint32_t n1_writer_node(struct n1_writer *w, uint32_t parent, uint32_t frame);
 uint32_t n1_writer_series(struct n1_writer *w, uint32_t metric, uint32_t scope);
@@ -66,17 +75,24 @@ uint32_t n1_writer_series(struct n1_writer *w, uint32_t metric, uint32_t scope);
 /* Finds a frame without making it; 0 when there is none (for answers that come after a generation step). */
 uint32_t n1_writer_frame_find(struct n1_writer *w, uint32_t module, uint64_t offset);
 
+/* What the writer holds of a frame; valid until the next call. All zero for an unknown id. */
+const struct n1_model_frame *n1_writer_frame_at(const struct n1_writer *w, uint32_t frame);
+
 /* --- what may be written later --- */
 void n1_writer_frame_name(struct n1_writer *w, uint32_t frame, uint32_t function, enum n1_frame_state state);
 void n1_writer_frame_line(struct n1_writer *w, uint32_t frame, uint32_t file, uint32_t line);
 void n1_writer_function_line(struct n1_writer *w, uint32_t function, uint32_t file, uint32_t line);
 void n1_writer_process_state(struct n1_writer *w, uint32_t process, enum n1_process_state state,
                              uint32_t exit_status, n1_ns ended);
+/* After an exec: what the process now runs (strings). */
+void n1_writer_process_exec(struct n1_writer *w, uint32_t process, uint32_t exe, uint32_t cmdline,
+                            uint32_t comm, uint32_t runtime);
 void n1_writer_thread_name(struct n1_writer *w, uint32_t thread, uint32_t name);
 void n1_writer_thread_end(struct n1_writer *w, uint32_t thread, n1_ns to);
 void n1_writer_thread_times(struct n1_writer *w, uint32_t thread, uint64_t run_ns, uint64_t wait_ns);
 void n1_writer_mapping_end(struct n1_writer *w, uint32_t process, uint64_t start, n1_ns to);
-void n1_writer_module_symbols(struct n1_writer *w, uint32_t module, enum n1_module_symbols state, uint32_t reason);
+void n1_writer_module_symbols(struct n1_writer *w, uint32_t module, enum n1_module_symbols state,
+                              uint32_t reason);
 
 /* --- the stores --- */
 
@@ -99,8 +115,8 @@ void n1_writer_heartbeat(struct n1_writer *w, n1_ns now);
 void n1_writer_self(struct n1_writer *w, enum n1_self which, uint64_t value);
 void n1_writer_self_add(struct n1_writer *w, enum n1_self which, uint64_t more);
 
-/* Once a second or more often: flushes rows of finished seconds (older than now - 1 s), and makes a generation step
- * when a table is more than 7/8 full. Returns true when a generation step was made. */
+/* Once a second or more often: flushes rows of finished seconds (older than now - 1 s), and makes a
+ * generation step when a table is more than 7/8 full. Returns true when a generation step was made. */
 bool n1_writer_maintain(struct n1_writer *w, n1_ns now);
 
 /* Flushes every row, however young: before a model is closed or saved. */

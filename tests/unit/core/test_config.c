@@ -120,7 +120,7 @@ static void every_type_is_taken(void **state)
         fail_msg("%s", err.what);
     assert_false(c.enabled);
     assert_true(c.sampling_interval_s == 0.001);
-    assert_int_equal(c.engine, N1_ENGINE_PTRACE);
+    assert_int_equal(c.engine, N1_ENGINE_CHOICE_PTRACE);
     assert_int_equal(c.select_include.count, 2);
     assert_string_equal(c.select_include.items[1], "b");
     assert_string_equal(c.labels.pairs[0].key, "team");
