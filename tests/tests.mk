@@ -16,6 +16,11 @@ $(BUILD)/unit/tui/%: $(BUILD)/obj/tests/unit/tui/%.o $(TEST_LIBS_tui)
 $(BUILD)/screen/%: $(BUILD)/obj/tests/screen/%.o $(BUILD)/libn1.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_TEST) $(LIBS_SCREEN) $(LIBS_CORE) -o $@
+# A bench in sampler's field is named in BENCH_SAMPLER and links what a sampler test links.
+BENCH_SAMPLER = walker
+$(addprefix $(BUILD)/bench/,$(BENCH_SAMPLER)): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(TEST_LIBS_sampler)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_SAMPLER) $(LIBS_CORE) -o $@
 
 # Fuzz entries, benchmarks and golden tests may use every folder; the linker takes what they name.
 TEST_LIBS_all = $(BUILD)/libsampler.a $(BUILD)/libtui.a $(BUILD)/libn1.a
