@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -304,4 +305,18 @@ int n1_module_open(struct n1_module *module)
     module->error = r;
     module->state = r == 0 ? N1_MODULE_READY : r == -ENOEXEC ? N1_MODULE_NO_ELF : N1_MODULE_FAILED;
     return r;
+}
+
+int n1_module_image_fd(const struct n1_module *module)
+{
+    if (module->fd >= 0)
+        return fcntl(module->fd, F_DUPFD_CLOEXEC, 3);
+    if (!module->memory || module->state != N1_MODULE_READY)
+        return -1;
+    int fd = memfd_create("vdso", MFD_CLOEXEC);
+    if (fd >= 0 && write(fd, module->memory, module->image.size) != (ssize_t)module->image.size) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }

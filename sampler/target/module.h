@@ -11,17 +11,12 @@
 
 #include "sampler/target/elf_image.h"
 
+#include "n1/model.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-enum n1_module_kind {
-    N1_MODULE_FILE,   /* an ELF file, shared by (device, inode) */
-    N1_MODULE_VDSO,   /* copied from a target's memory, shared by content */
-    N1_MODULE_KERNEL, /* one for the host */
-    N1_MODULE_ANON,   /* executable memory without a file (JIT), one a process */
-};
 
 enum n1_module_state {
     N1_MODULE_UNSEEN, /* known by its mapping only */
@@ -95,6 +90,10 @@ void n1_module_unref(struct n1_module *module);
  * bytes where the file system reports other numbers). Returns 0 when READY, else -errno of the failure
  * (-ENOEXEC: not ELF). */
 int n1_module_open(struct n1_module *module);
+
+/* A new descriptor of the module's image, the caller's to close: of its file, or of a memory file with the
+ * bytes of a vdso. -1 when it has none or none can be made. */
+int n1_module_image_fd(const struct n1_module *module);
 
 /* True when frames of the module carry absolute addresses instead of ELF virtual addresses. */
 bool n1_module_absolute(const struct n1_module *module);
