@@ -1,9 +1,10 @@
 /*
- * From the model to what people look at: samples of a window under a filter, summed up by function and as a merged
- * call tree. Pure over the reader; one thread per profile. Figures are CPU time (weights of samples), never calls.
+ * From the model to what people look at: samples of a window under a filter, summed up by function and as a
+ * merged call tree. Pure over the reader; one thread per profile. Figures are CPU time (weights of samples),
+ * never calls.
  *
- * Functions are merged by (module, canonical name, start); a frame without a name is a function of its own named
- * "module+0x12". Indices into the arrays are valid until the next n1_profile_update().
+ * Functions are merged by (module, canonical name, start); a frame without a name is a function of its own
+ * named "module+0x12". Indices into the arrays are valid until the next n1_profile_update().
  */
 #ifndef N1_PROFILE_H
 #define N1_PROFILE_H
@@ -21,48 +22,54 @@ enum n1_resolution { N1_RESOLUTION_SAMPLES = 1, N1_RESOLUTION_SECONDS, N1_RESOLU
 struct n1_filter {
     uint32_t process, thread; /* ids; 0: all */
     uint32_t kinds;           /* bits 1 << enum n1_function_kind of the leaf; 0: all */
-    const char *text;         /* some function on the stack has this in its name or module path (no case); NULL: all */
-    bool regex;               /* text is a POSIX extended regular expression */
+    const char
+        *text;  /* some function on the stack has this in its name or module path (no case); NULL: all */
+    bool regex; /* text is a POSIX extended regular expression */
 };
 
 struct n1_profile_function {
-    uint64_t id;              /* stable across updates and generations: hash of module path, name and start */
-    uint32_t function;        /* model id, 0 for a frame without a name */
-    uint32_t frame;           /* one frame of it (for module and offset) */
-    uint32_t module;          /* model id, 0: unknown */
+    uint64_t id;       /* stable across updates and generations: hash of module path, name and start */
+    uint32_t function; /* model id, 0 for a frame without a name */
+    uint32_t frame;    /* one frame of it (for module and offset) */
+    uint32_t module;   /* model id, 0: unknown */
     enum n1_function_kind kind;
-    const char *name;         /* display name, sanitised; owned by the profile */
-    const char *module_name;  /* last component of the module's path, or "[kernel]", "[jit]"; "" unknown */
+    const char *name;        /* display name, sanitised; owned by the profile */
+    const char *module_name; /* last component of the module's path, or "[kernel]", "[jit]"; "" unknown */
     uint64_t self_ns, total_ns;
     uint64_t self_samples, total_samples; /* recursion counted once */
 };
 
-/* A node of the merged tree: a function called from the parent's chain. Node 0 is the root, "all". */
+/* A node of the merged tree: a function called from the parent's chain. Node 0 is the root, "all"; the nodes
+ * lie in pre-order, so a subtree is a run of the array. Samples without stack are in the function "[other]".
+ */
 struct n1_profile_node {
-    uint32_t parent;          /* own index of the root: 0 */
+    uint32_t parent;                    /* own index of the root: 0 */
     uint32_t first_child, next_sibling; /* 0: none; children are ordered by name, so pictures hold still */
-    uint32_t function;        /* index into the functions; UINT32_MAX for the root and for [truncated] */
-    uint32_t depth;           /* 0 for the root */
+    uint32_t function; /* index into the functions; UINT32_MAX for the root and for [truncated], its child */
+    uint32_t depth;    /* 0 for the root; unbounded: walk, do not recurse */
     uint64_t self_ns, total_ns;
-    uint64_t samples;         /* in the subtree */
+    uint64_t samples; /* in the subtree */
 };
 
 struct n1_profile_summary {
-    struct n1_window window;  /* as really covered */
+    struct n1_window window; /* as really covered */
     enum n1_resolution resolution;
-    uint64_t samples, weight_ns;      /* that passed the filter */
-    uint64_t all_samples, all_ns;     /* in the window before the filter */
-    uint64_t truncated, in_kernel, kernel_hidden_ns;
-    uint64_t lost;            /* entries lapped before they could be read */
+    uint64_t samples, weight_ns;  /* that passed the filter */
+    uint64_t all_samples, all_ns; /* in the window before the filter */
+    uint64_t truncated, in_kernel,
+        kernel_hidden_ns; /* of those that passed; a hidden kernel sample's self is its user leaf's */
+    uint64_t lost;        /* entries lapped before they could be read */
 };
 
 struct n1_profile;
 struct n1_profile *n1_profile_create(void); /* NULL when out of memory */
 void n1_profile_destroy(struct n1_profile *p);
 
-/* Sums up `window` of the model under `filter` (NULL: all), from the finest store that covers it. Works on after
- * the last call when only the window moved. Call between n1_reader_begin and _end.
- * Returns 0, N1_E_USAGE (bad regular expression), -ENOMEM, N1_E_DAMAGED. On failure the last figures stay. */
+/* Sums up `window` of the model under `filter` (NULL: all), from the finest store that covers it. Works on
+ * after the last call when only the window moved. Call between n1_reader_begin and _end. Returns 0,
+ * N1_E_USAGE (bad regular expression), -ENOMEM, -EAGAIN (the writer made a generation step meanwhile; try
+ * again at the next refresh). On failure the last figures stay. Samples with ids that do not exist are
+ * [other]. */
 int n1_profile_update(struct n1_profile *p, struct n1_reader *r, struct n1_window window,
                       const struct n1_filter *filter, struct n1_error *reterr);
 
@@ -73,14 +80,32 @@ const struct n1_profile_node *n1_profile_nodes(const struct n1_profile *p, size_
 /* Index of the function with this stable id, or -1. */
 ptrdiff_t n1_profile_find(const struct n1_profile *p, uint64_t id);
 
-/* Who calls `function` (index), or whom it calls: time in `function` that came through, or went into, each. */
+/* Who calls `function` (index), or whom it calls: time in `function` that came through, or went into, each.
+ */
 struct n1_profile_edge {
-    uint32_t function;        /* index; UINT32_MAX: the stack's root (callers) or itself, its self time (callees) */
+    uint32_t function; /* index; UINT32_MAX: the stack's root (callers) or itself, its self time (callees) */
     uint64_t ns, samples;
 };
 /* Fills up to `cap` edges, largest first; returns how many there are in all. */
-size_t n1_profile_callers(const struct n1_profile *p, size_t function, struct n1_profile_edge *ret, size_t cap);
-size_t n1_profile_callees(const struct n1_profile *p, size_t function, struct n1_profile_edge *ret, size_t cap);
+size_t n1_profile_callers(const struct n1_profile *p, size_t function, struct n1_profile_edge *ret,
+                          size_t cap);
+size_t n1_profile_callees(const struct n1_profile *p, size_t function, struct n1_profile_edge *ret,
+                          size_t cap);
+
+/* How a function's figures differ between two profiles. */
+struct n1_profile_growth {
+    uint32_t function;              /* index into `now` */
+    double share_before, share_now; /* of the samples that passed; before: 0 when it was not seen then */
+    double share_z;               /* growth of the share over its sampling error; 0 when `before` is empty */
+    double rate_before, rate_now; /* CPU seconds a second of the covered windows */
+    double rate_z; /* growth of the rate over its counting error; before may be empty but not of no length */
+};
+/* What grew from `before` to `now`, largest growth of share first (of self time, or of total time), of
+ * functions with at least `min_samples` samples in `now`. Names do not have to be of one generation or model:
+ * functions are matched by id. Fills up to `cap`; returns how many grew in all. An idle time before has no
+ * shares worth a name: look at rate_z then, which is sqrt(samples) for what is new. */
+size_t n1_profile_growth(const struct n1_profile *before, const struct n1_profile *now, bool total,
+                         uint64_t min_samples, struct n1_profile_growth *ret, size_t cap);
 
 /* Half-width of the 95 % interval of a share of `part` of `whole` samples, as a fraction (Wilson). */
 double n1_profile_share_error(uint64_t part, uint64_t whole);
@@ -93,8 +118,8 @@ int n1_history_update(struct n1_history *h, struct n1_reader *r, struct n1_windo
                       const struct n1_filter *filter, struct n1_error *reterr);
 /* Seconds covered: *ret_first is the first (since n1_reader_created), the return value how many. */
 size_t n1_history_seconds(const struct n1_history *h, uint32_t *ret_first);
-/* Nanoseconds of self time (or total, recursion once) of the function with stable id `id` in each second; `ret` has
- * room for n1_history_seconds() values. Returns false when it was never seen (then all zero). */
+/* Nanoseconds of self time (or total, recursion once) of the function with stable id `id` in each second;
+ * `ret` has room for n1_history_seconds() values. Returns false when it was never seen (then all zero). */
 bool n1_history_function(const struct n1_history *h, uint64_t id, bool total, uint64_t *ret);
 /* All samples' nanoseconds in each second. */
 void n1_history_all(const struct n1_history *h, uint64_t *ret);
