@@ -1,5 +1,6 @@
 /*
- * One record a packet: the kernel keeps the borders, so neither side can be made to wait for the rest of a record.
+ * One record a packet: the kernel keeps the borders, so neither side can be made to wait for the rest of a
+ * record.
  */
 #include "n1/control.h"
 
@@ -74,8 +75,10 @@ int n1_control_receive(int socket, struct n1_control *ret, int *ret_fd)
         char bytes[CMSG_SPACE(4 * sizeof(int))];
         struct cmsghdr align;
     } control;
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
 
     ssize_t got;
     do

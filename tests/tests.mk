@@ -16,10 +16,91 @@ $(BUILD)/unit/tui/%: $(BUILD)/obj/tests/unit/tui/%.o $(TEST_LIBS_tui)
 $(BUILD)/screen/%: $(BUILD)/obj/tests/screen/%.o $(BUILD)/libn1.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_TEST) $(LIBS_SCREEN) $(LIBS_CORE) -o $@
+# A bench in sampler's field is named in BENCH_SAMPLER and links what a sampler test links.
+BENCH_SAMPLER = walker
+$(addprefix $(BUILD)/bench/,$(BENCH_SAMPLER)): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(TEST_LIBS_sampler)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_SAMPLER) $(LIBS_CORE) -o $@
 
-.PHONY: unit
-unit: $(UNIT)
+# Fuzz entries, benchmarks and golden tests may use every folder; the linker takes what they name.
+TEST_LIBS_all = $(BUILD)/libsampler.a $(BUILD)/libtui.a $(BUILD)/libn1.a
+LIBS_ALL      = $(LIBS_SAMPLER) $(LIBS_TUI) $(LIBS_CORE)
+
+FUZZ   = $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
+REPLAY = $(addprefix $(BUILD)/fuzz/replay_,$(FUZZ))
+GOLDEN = $(patsubst tests/golden/%.c,$(BUILD)/golden/%,$(sort $(wildcard tests/golden/test_*.c)))
+BENCH  = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
+
+$(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(TEST_LIBS_all)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(TEST_LIBS_all)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ $(LIBS_ALL) -o $@
+$(BUILD)/golden/%: $(BUILD)/obj/tests/golden/%.o $(TEST_LIBS_tui)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_TEST) $(LIBS_TUI) $(LIBS_CORE) -o $@
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(TEST_LIBS_all)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_ALL) -o $@
+
+# As many jobs as CPUs, unless the caller said how many.
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+SUB  = $(MAKE) --no-print-directory
+
+.PHONY: unit golden golden-update fuzz-replay
+unit: $(UNIT) ## tests of single modules
 	@tests/run unit $(BUILD) $(UNIT)
+golden: $(GOLDEN) ## screens drawn from recorded models, compared with the stored ones
+	@tests/run golden $(BUILD) $(GOLDEN)
+golden-update: $(GOLDEN) ## store the screens as they are drawn now, and show what changed
+	@N1_GOLDEN_UPDATE=1 tests/run golden $(BUILD) $(GOLDEN)
+	@git --no-pager diff --stat -- tests/golden
+fuzz-replay: $(REPLAY) ## the fuzzers' corpora, once through
+	@tests/run fuzz $(BUILD) $(REPLAY)
+
+# What each step needs is built before it, so a failure of one does not hide the others.
+.PHONY: check check-integration check-screen
+check: ## install what is missing, build, and run every test that needs no special rights
+	@tools/deps --if-missing
+	@$(SUB) $(JOBS) all $(UNIT) $(GOLDEN) $(REPLAY)
+	@failed=; for step in layers unit golden fuzz-replay; do $(SUB) $$step || failed="$$failed $$step"; done; \
+	[ -z "$$failed" ] || { echo "check: failed:$$failed"; exit 1; }; echo "check: ok"
+check-integration: ## the real programs on real targets
+	@tools/deps --if-missing
+	@$(SUB) $(JOBS) all targets
+	@tests/run integration $(BUILD) $(sort $(wildcard tests/integration/test_*.sh))
+check-screen: ## the real screen in a pseudo-terminal
+	@tools/deps --if-missing
+	@$(SUB) $(JOBS) all targets $(SCREEN_TESTS)
+	@tests/run screen $(BUILD) $(SCREEN_TESTS) $(sort $(wildcard tests/screen/test_*.sh))
+
+# Other flavours are the same Makefile with another build folder.
+FUZZ_SECONDS ?= 20
+.PHONY: asan tsan fuzz bench coverage
+asan: ## unit, golden and corpus tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(SUB) $(JOBS) BUILD=build/asan SAN=address,undefined OPT='-O1 -g' flavour
+tsan: ## unit tests under ThreadSanitizer
+	@$(SUB) $(JOBS) BUILD=build/tsan SAN=thread OPT='-O1 -g' tsan-flavour
+fuzz: ## fuzz each entry for FUZZ_SECONDS (20) with libFuzzer; finds stay under build/fuzz
+	@$(SUB) $(JOBS) BUILD=build/fuzz CC=clang WARN= SAN=fuzzer-no-link,address,undefined OPT='-O1 -g' fuzz-flavour
+coverage: ## lines covered by unit, golden and corpus tests, a file a line
+	@$(SUB) $(JOBS) BUILD=build/coverage OPT='-O0 -g' CFLAGS='$(CFLAGS) --coverage' LDFLAGS='$(LDFLAGS) --coverage' flavour
+	@tools/coverage build/coverage
+bench: ## figures of this machine (no pass or fail)
+	@tools/deps --if-missing
+	@$(SUB) $(JOBS) all targets $(BENCH)
+	@tests/bench/run $(BUILD) $(BENCH) $(sort $(wildcard tests/bench/bench_*.sh))
+
+.PHONY: flavour tsan-flavour fuzz-flavour
+flavour: $(UNIT) $(GOLDEN) $(REPLAY)
+	@tests/run unit $(BUILD) $(UNIT)
+	@tests/run golden $(BUILD) $(GOLDEN)
+	@tests/run fuzz $(BUILD) $(REPLAY)
+tsan-flavour: $(UNIT)
+	@N1_TEST_WRAP="setarch $(shell uname -m) -R" tests/run unit $(BUILD) $(UNIT)
+fuzz-flavour: $(addprefix $(BUILD)/fuzz/fuzz_,$(FUZZ))
+	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ)
 
 # Targets: programs with a known truth, of flags of their own (no sanitizer: they are measured, not tested).
 TARGET_FLAGS   = -D_GNU_SOURCE -O2 -g -fomit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra -Werror -pthread

@@ -1,6 +1,6 @@
 /*
- * fork + exec of both: the command exists, with its final PID, before the sampler attaches, and blocks on a pipe
- * until then, so that its first instruction is already sampled.
+ * fork + exec of both: the command exists, with its final PID, before the sampler attaches, and blocks on a
+ * pipe until then, so that its first instruction is already sampled.
  */
 #include "tui/launch.h"
 
@@ -23,7 +23,7 @@ void n1_launch_init(struct n1_launch *l)
 }
 
 /* Only where the program itself lies, never by the current folder or PATH: the sampler may hold rights. */
-static int find_sampler(char *ret, size_t cap, struct n1_error *reterr)
+int n1_launch_find_sampler(char *ret, size_t cap, struct n1_error *reterr)
 {
     char self[4096];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -134,7 +134,7 @@ static int start_sampler(struct n1_launch *l, const struct n1_session_options *o
 {
     char path[4200];
     int pair[2];
-    int rc = find_sampler(path, sizeof path, reterr);
+    int rc = n1_launch_find_sampler(path, sizeof path, reterr);
     if (rc < 0)
         return rc;
     struct args *a = calloc(1, sizeof *a);
@@ -210,7 +210,8 @@ void n1_launch_sampler_end(struct n1_launch *l, char *ret, size_t cap)
     if (!reap(l, 200, &status))
         snprintf(ret, cap, "the sampler hung up");
     else if (WIFSIGNALED(status))
-        snprintf(ret, cap, "the sampler was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(ret, cap, "the sampler was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
     else
         snprintf(ret, cap, "the sampler ended with status %d", WEXITSTATUS(status));
 }

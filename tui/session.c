@@ -1,7 +1,7 @@
 /*
- * The life of a session: fork + exec of the sampler with one end of a socketpair, HELLO with the memfd, READY, then
- * notices and answers until either side ends. The sampler ends by itself when our end of the socket closes, so
- * nothing has to be cleaned up after a crash of ours.
+ * The life of a session: fork + exec of the sampler with one end of a socketpair, HELLO with the memfd,
+ * READY, then notices and answers until either side ends. The sampler ends by itself when our end of the
+ * socket closes, so nothing has to be cleaned up after a crash of ours.
  */
 #include "tui/session.h"
 
@@ -45,7 +45,8 @@ static struct n1_session *session_new(void)
     return s;
 }
 
-int n1_session_start(const struct n1_session_options *options, struct n1_session **ret, struct n1_error *reterr)
+int n1_session_start(const struct n1_session_options *options, struct n1_session **ret,
+                     struct n1_error *reterr)
 {
     struct n1_session *s = session_new();
     if (!s)
@@ -259,7 +260,8 @@ int n1_session_ask(struct n1_session *s, enum n1_control_type type, uint64_t val
         else
             wait_for_packet(s, left_ms(deadline, timeout_ms));
     }
-    return n1_error_set(reterr, rc, rc == -ETIMEDOUT ? "the sampler did not answer in time" : "the sampler is gone");
+    return n1_error_set(reterr, rc,
+                        rc == -ETIMEDOUT ? "the sampler did not answer in time" : "the sampler is gone");
 }
 
 pid_t n1_session_command_pid(const struct n1_session *s)

@@ -13,7 +13,7 @@
 struct n1_session;
 
 struct n1_session_options {
-    const pid_t *pids;    /* processes to watch … */
+    const pid_t *pids; /* processes to watch … */
     size_t pid_count;
     char *const *command; /* … or a command to start and watch, NULL-terminated argv; NULL: none */
     double rate_hz;       /* 0: the configured one */
@@ -33,9 +33,11 @@ enum n1_session_state {
     N1_SESSION_ENDED     /* the sampler detached as asked, or this is a recording */
 };
 
-/* Starts n1top-sampler (found beside the program or in ../libexec/n1top, nowhere else) on the given processes, or
- * first a command that waits until the sampler is attached. Errors: N1_E_USAGE, N1_E_FAILED (no sampler), -errno. */
-int n1_session_start(const struct n1_session_options *options, struct n1_session **ret, struct n1_error *reterr);
+/* Starts n1top-sampler (found beside the program or in ../libexec/n1top, nowhere else) on the given
+ * processes, or first a command that waits until the sampler is attached. Errors: N1_E_USAGE, N1_E_FAILED (no
+ * sampler), -errno. */
+int n1_session_start(const struct n1_session_options *options, struct n1_session **ret,
+                     struct n1_error *reterr);
 
 /* A session over a recording; its state is ENDED from the start. Errors as n1_reader_open_file(). */
 int n1_session_replay(const char *path, struct n1_session **ret, struct n1_error *reterr);
@@ -43,7 +45,8 @@ int n1_session_replay(const char *path, struct n1_session **ret, struct n1_error
 /* Descriptor to poll for reading, -1 when there is nothing more to come. */
 int n1_session_fd(const struct n1_session *s);
 
-/* Takes what has come from the sampler, without waiting; call when the descriptor is readable and now and then. */
+/* Takes what has come from the sampler, without waiting; call when the descriptor is readable and now and
+ * then. */
 enum n1_session_state n1_session_pump(struct n1_session *s);
 enum n1_session_state n1_session_state(const struct n1_session *s);
 /* Why it is FAILED or LOST. */
@@ -58,11 +61,12 @@ const char *n1_session_notice(const struct n1_session *s, uint64_t *ret_count);
 /* Sends a command without waiting for its answer. Errors: N1_E_WRITER_GONE, -EAGAIN. */
 int n1_session_send(struct n1_session *s, enum n1_control_type type, uint64_t value, const char *text);
 
-/* Waits until the session is ATTACHED (or past it), at most `timeout_ms` (-1: as long as it takes). Returns 0, the
- * error of a FAILED session (also in *reterr), or -ETIMEDOUT. */
+/* Waits until the session is ATTACHED (or past it), at most `timeout_ms` (-1: as long as it takes). Returns
+ * 0, the error of a FAILED session (also in *reterr), or -ETIMEDOUT. */
 int n1_session_wait(struct n1_session *s, int timeout_ms, struct n1_error *reterr);
 
-/* Sends a command and waits for its answer: 0 or the sampler's code (text in *reterr), -ETIMEDOUT, N1_E_WRITER_GONE. */
+/* Sends a command and waits for its answer: 0 or the sampler's code (text in *reterr), -ETIMEDOUT,
+ * N1_E_WRITER_GONE. */
 int n1_session_ask(struct n1_session *s, enum n1_control_type type, uint64_t value, int timeout_ms,
                    struct n1_error *reterr);
 
@@ -71,8 +75,8 @@ pid_t n1_session_command_pid(const struct n1_session *s);
 /* True once that command ended, with its wait(2) status in *ret_status. Does not wait. */
 bool n1_session_command_ended(struct n1_session *s, int *ret_status);
 
-/* Asks the sampler to detach, waits for it briefly, frees everything. A command we started goes on running unless
- * it has ended. NULL is fine. */
+/* Asks the sampler to detach, waits for it briefly, frees everything. A command we started goes on running
+ * unless it has ended. NULL is fine. */
 void n1_session_destroy(struct n1_session *s);
 
 #endif

@@ -31,7 +31,7 @@ enum n1_metric_unit {
 };
 
 /* A gauge stands for itself; a counter only grows, and its differences are what happened in between. */
-enum n1_metric_kind { N1_KIND_GAUGE, N1_KIND_COUNTER };
+enum n1_metric_kind { N1_METRIC_KIND_GAUGE, N1_METRIC_KIND_COUNTER };
 enum n1_metric_scope { N1_SCOPE_HOST, N1_SCOPE_PROCESS, N1_SCOPE_THREAD };
 /* Headline metrics fit into the first screen and the short report; details appear when asked for. */
 enum n1_metric_level { N1_LEVEL_HEADLINE, N1_LEVEL_DETAIL };

@@ -1,6 +1,7 @@
 /*
- * Runs a fuzz entry over files, without libFuzzer: every argument is a file or a folder of files. Prints how many
- * inputs ran; an input that crashes ends the program, after its name was printed to standard error.
+ * Runs a fuzz entry over files, without libFuzzer: every argument is a file or a folder of files; without
+ * one, replay_NAME takes tests/fuzz/corpus/NAME, which must hold something. Prints how many inputs ran; an
+ * input that crashes ends the program, after its name was printed to standard error.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -55,10 +56,15 @@ static void run(const char *path)
 
 int main(int argc, char **argv)
 {
-    /* No corpus at all is one empty input: the entry must survive that too. */
-    LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
+    LLVMFuzzerTestOneInput((const uint8_t *)"", 0); /* every entry must survive an empty input */
     for (int i = 1; i < argc; i++)
         run(argv[i]);
+    if (argc == 1) {
+        const char *name = strstr(argv[0], "replay_");
+        char corpus[4096];
+        snprintf(corpus, sizeof(corpus), "tests/fuzz/corpus/%s", name ? name + strlen("replay_") : "");
+        run(corpus);
+    }
     printf("%lu inputs\n", ran);
-    return 0;
+    return ran ? 0 : 1;
 }

@@ -1,0 +1,186 @@
+/*
+ * `n1top record`: samples without a screen until the time is over, Ctrl-C, or the target ends, then writes
+ * what there is. Progress goes to standard error, the name of the file to standard output.
+ */
+#include "tui/commands/command.h"
+#include "tui/commands/save.h"
+#include "tui/session.h"
+
+#include "n1/time.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TICK_MS = 100, NAMES_MS = 20000 };
+
+/* Signals that end a recording early, with everything written. */
+static int stop_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void progress(struct n1_reader *r, n1_ns since, bool tty)
+{
+    if (!tty)
+        return;
+    fprintf(stderr, "\rn1top: %.0f s, %" PRIu64 " samples, %" PRIu64 " lost ",
+            (double)(n1_time_mono() - since) / N1_SECOND_NS, n1_reader_self(r, N1_SELF_SAMPLES),
+            n1_reader_self(r, N1_SELF_LOST));
+    fflush(stderr);
+}
+
+/* Why the recording stopped; each but DIED leads to a file. */
+enum stop { STOP_TIME, STOP_SIGNAL, STOP_GONE, STOP_DIED };
+
+static enum stop wait_for_end(struct n1_session *s, int signals, double seconds)
+{
+    struct n1_reader *r = n1_session_reader(s);
+    bool tty = isatty(STDERR_FILENO);
+    n1_ns start = n1_time_mono(), shown = start;
+    n1_ns end = seconds > 0 ? start + (n1_ns)(seconds * (double)N1_SECOND_NS) : UINT64_MAX;
+    enum stop why = STOP_TIME;
+
+    for (;;) {
+        n1_ns now = n1_time_mono();
+        if (now >= end)
+            break;
+        n1_ns left_ms = (end - now + 999999) / 1000000;
+        struct pollfd fds[2] = {{.fd = n1_session_fd(s), .events = POLLIN},
+                                {.fd = signals, .events = POLLIN}};
+        poll(fds, 2, left_ms < TICK_MS ? (int)left_ms : TICK_MS);
+        if (fds[1].revents) {
+            why = STOP_SIGNAL;
+            break;
+        }
+        if (n1_session_pump(s) != N1_SESSION_ATTACHED) {
+            why = STOP_DIED;
+            break;
+        }
+        int rc = n1_reader_begin(r);
+        enum n1_model_state state = n1_reader_state(r);
+        if (rc >= 0 && now - shown >= N1_SECOND_NS) {
+            progress(r, start, tty);
+            shown = now;
+        }
+        if (rc >= 0 && state == N1_STATE_TARGET_GONE) {
+            why = STOP_GONE;
+            break;
+        }
+    }
+    if (tty && shown != start)
+        fputc('\n', stderr);
+    return why;
+}
+
+static void say_losses(struct n1_reader *r)
+{
+    uint64_t tail;
+    if (n1_reader_begin(r) < 0)
+        return;
+    n1_reader_count(r, N1_SEGMENT_SAMPLES, &tail);
+    if (tail > 0)
+        fprintf(stderr,
+                "n1top: the first %" PRIu64 " samples are kept as per-second rows only; --log and limits."
+                "memory_mb tell and change how many fit\n",
+                tail);
+    if (n1_reader_self(r, N1_SELF_LOST))
+        fprintf(stderr, "n1top: %" PRIu64 " samples were lost by the kernel; a lower rate loses none\n",
+                n1_reader_self(r, N1_SELF_LOST));
+}
+
+static int record(struct n1_session *s, const struct n1_command_args *args, const struct n1_config *config,
+                  int signals)
+{
+    struct n1_error err = {0};
+    if (n1_session_wait(s, -1, &err) < 0)
+        return n1_error_print(&err);
+    enum stop why = wait_for_end(s, signals, args->seconds);
+    struct n1_reader *r = n1_session_reader(s);
+    if (why == STOP_DIED)
+        n1_error_print(n1_session_error(s));
+    /* Everything is named before the file closes: on another host there is nothing left to ask. */
+    else if (n1_session_ask(s, N1_CONTROL_LINES, 0, NAMES_MS, &err) < 0)
+        fprintf(stderr, "n1top: not every name was found: %s\n", err.what);
+    if (n1_reader_begin(r) < 0 || (why == STOP_GONE && n1_reader_self(r, N1_SELF_SAMPLES) == 0)) {
+        n1_error_set(&err, N1_E_NO_PROCESS, "the process ended before the first sample");
+        return n1_error_print(&err);
+    }
+    say_losses(r);
+    struct n1_save save = {
+        .format = args->format,
+        .output = args->output,
+        .output_dir = config->output_dir,
+        .report = {.window = {0, UINT64_MAX},
+                   .top = args->top,
+                   .redact = args->redact || config->redact,
+                   .inlines = args->inlines},
+    };
+    char path[4096];
+    if (n1_save(r, &save, path, sizeof path, &err) < 0)
+        return n1_error_print(&err);
+    if (strcmp(path, "-"))
+        printf("%s\n", path);
+    int status;
+    if (n1_session_command_ended(s, &status) && WIFSIGNALED(status))
+        fprintf(stderr, "n1top: the command was ended by signal %d\n", WTERMSIG(status));
+    else if (n1_session_command_ended(s, &status) && WEXITSTATUS(status))
+        fprintf(stderr, "n1top: the command ended with status %d\n", WEXITSTATUS(status));
+    return why == STOP_DIED ? 1 : 0;
+}
+
+static int run(const struct n1_command_args *args, const struct n1_config *config)
+{
+    struct n1_error err = {0};
+    if (!args->pid_count && !args->command) {
+        n1_error_set(&err, N1_E_USAGE, "record: name a process with -p, or a command after --");
+        return n1_error_print(&err);
+    }
+    if (args->format && !n1_save_format_known(args->format)) {
+        n1_error_hint(&err, N1_E_USAGE, "see n1top record --help", "record: unknown format '%s'",
+                      args->format);
+        return n1_error_print(&err);
+    }
+    int signals = stop_signals();
+    struct n1_session_options options = {
+        .pids = args->pids,
+        .pid_count = args->pid_count,
+        .command = args->command,
+        .rate_hz = args->rate_hz,
+        .engine = args->engine,
+        .config = args->config,
+        .log = args->log,
+        .children = args->children,
+    };
+    struct n1_session *s = NULL;
+    if (n1_session_start(&options, &s, &err) < 0)
+        return n1_error_print(&err);
+    int status = record(s, args, config, signals);
+    n1_session_destroy(s);
+    close(signals);
+    return status;
+}
+
+const struct n1_command n1_command_record = {
+    .name = "record",
+    .usage = "record -p PID|-- CMD [-d SEC] [-r HZ] [-o FILE]",
+    .text = "sample without a screen and write a file",
+    .options = N1_TAKES_PID N1_TAKES_COMMAND N1_TAKES_SECONDS N1_TAKES_RATE N1_TAKES_OUTPUT N1_TAKES_FORMAT
+        N1_TAKES_ENGINE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_INLINES N1_TAKES_CHILDREN,
+    .details =
+        "Without -d it samples until Ctrl-C or until the target ends. Without -o the file goes to "
+        "output_dir\n"
+        "and its name is printed. The default format is model: it replays in `n1top FILE` and every command.",
+    .run = run,
+};

@@ -1,0 +1,26 @@
+/*
+ * Writing what a model holds to a file or to standard output, in any format; shared by record, export and the
+ * screen's snapshot key.
+ */
+#ifndef N1_TUI_COMMANDS_SAVE_H
+#define N1_TUI_COMMANDS_SAVE_H
+
+#include "n1/reader.h"
+#include "n1/report.h"
+
+struct n1_save {
+    const char *format;     /* "model" or a name of n1_report_formats; NULL: "model" */
+    const char *output;     /* path, "-" for standard output; NULL: a new name in output_dir */
+    const char *output_dir; /* made (0700) when it is not there */
+    struct n1_report_options report;
+};
+
+/* True when `format` is "model" or a known report format. */
+bool n1_save_format_known(const char *format);
+
+/* Writes it whole or not at all and stores the path used in `ret_path`. Errors: N1_E_USAGE for an unknown
+ * format, -errno of the writing. Call outside n1_reader_begin/end. */
+int n1_save(struct n1_reader *r, const struct n1_save *save, char *ret_path, size_t cap,
+            struct n1_error *reterr);
+
+#endif
