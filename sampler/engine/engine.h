@@ -1,6 +1,6 @@
 /*
- * The seam between an engine and the rest of the sampler: an engine takes samples and reports what happened to
- * the tasks it watches, all in time order, through one sink. Sampler thread only.
+ * The seam between an engine and the rest of the sampler: an engine takes samples and reports what happened
+ * to the tasks it watches, all in time order, through one sink. Sampler thread only.
  */
 #ifndef N1_SAMPLER_ENGINE_ENGINE_H
 #define N1_SAMPLER_ENGINE_ENGINE_H
@@ -16,10 +16,11 @@ struct n1_mmap_event {
     uint64_t file_offset;
     uint32_t dev_major, dev_minor;
     uint64_t inode;
-    const char *path;    /* as the kernel gives it: "//anon", "[vdso]", "/usr/lib/x.so", perhaps " (deleted)" */
+    const char *path; /* as the kernel gives it: "//anon", "[vdso]", "/usr/lib/x.so", perhaps " (deleted)" */
 };
 
-/* Callbacks; `context` comes back first. A NULL member is not called. Events of one drain come in time order. */
+/* Callbacks; `context` comes back first. A NULL member is not called. Events of one drain come in time order.
+ */
 struct n1_engine_sink {
     void *context;
     void (*sample)(void *context, const struct n1_raw_sample *sample);
@@ -27,8 +28,9 @@ struct n1_engine_sink {
     void (*comm)(void *context, n1_ns time, pid_t pid, pid_t tid, const char *name, bool exec);
     void (*fork)(void *context, n1_ns time, pid_t pid, pid_t tid, pid_t parent_pid, pid_t parent_tid);
     void (*exit)(void *context, n1_ns time, pid_t pid, pid_t tid);
-    void (*lost)(void *context, n1_ns time, uint64_t count);     /* samples the kernel had no room for */
-    void (*throttle)(void *context, n1_ns time, bool throttled); /* the kernel lowered the rate, or gave it back */
+    void (*lost)(void *context, n1_ns time, uint64_t count); /* samples the kernel had no room for */
+    void (*throttle)(void *context, n1_ns time,
+                     bool throttled); /* the kernel lowered the rate, or gave it back */
 };
 
 #endif
