@@ -135,8 +135,9 @@ TABLE(ANOMALIES)
 #undef ENTRY
 
 #define FIELDS(name, type, is_ring)                                                                          \
-    [N1_SEGMENT_##name] = {name##_table, sizeof(name##_table) / sizeof(struct n1_field), name##_packed,      \
-                           sizeof(type), is_ring},
+    [N1_SEGMENT_##name] = {name##_table, name##_packed ? sizeof(name##_table) / sizeof(struct n1_field) : 0, \
+                           name##_packed, sizeof(type), is_ring},
+/* Strings hold no ids and have no members of fixed width: no fields, although C wants an array of one. */
 #define STRING_INDEX_packed 0
 #define STRING_BYTES_packed 0
 static const struct n1_field STRING_INDEX_table[1];

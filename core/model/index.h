@@ -48,6 +48,12 @@ static inline bool n1_index_reset(struct n1_index *ix, uint64_t entries)
     return true;
 }
 
+static inline void n1_index_clear(struct n1_index *ix)
+{
+    memset(ix->slots, 0, ((size_t)ix->mask + 1) * sizeof(*ix->slots));
+    ix->used = 0;
+}
+
 static inline bool n1_index_is_full(const struct n1_index *ix)
 {
     return !ix->slots || (uint64_t)ix->used * 8 >= ((uint64_t)ix->mask + 1) * 5;

@@ -72,12 +72,18 @@ static uint64_t hash_entry(const struct n1_writer *w, enum n1_segment_kind kind,
     }
 }
 
+void n1_writer_refill_index(struct n1_writer *w, enum n1_segment_kind kind)
+{
+    n1_index_clear(&w->index[kind]);
+    for (uint32_t id = 1; id < w->head[kind]; id++)
+        n1_index_put(&w->index[kind], hash_entry(w, kind, id), id);
+}
+
 bool n1_writer_reindex(struct n1_writer *w, enum n1_segment_kind kind, uint64_t room)
 {
     if (!n1_index_reset(&w->index[kind], room))
         return false;
-    for (uint32_t id = 1; id < w->head[kind]; id++)
-        n1_index_put(&w->index[kind], hash_entry(w, kind, id), id);
+    n1_writer_refill_index(w, kind);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "core/model/writer.h"
 
 #include "core/model/fields.h"
+#include "core/model/generation.h"
 #include "core/model/layout.h"
 
 #include <errno.h>

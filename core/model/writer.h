@@ -33,6 +33,7 @@ struct n1_writer {
     uint32_t entry_frames;              /* entries allocated */
     bool overflowed;                    /* a chain did not fit since the last push */
     uint64_t step_at[N1_SEGMENT_COUNT]; /* head of a table at which the next generation step is due */
+    bool stuck[N1_SEGMENT_COUNT];       /* it is full of what lives: steps for it alone are paced */
     n1_ns step_time;                    /* of the last step */
     void (*remapped)(void *context, const struct n1_remap *remap);
     void *context;
@@ -63,6 +64,8 @@ uint64_t n1_writer_push(struct n1_writer *w, enum n1_segment_kind kind, const vo
 
 /* Builds a table's index anew from its entries. False when memory is short. */
 bool n1_writer_reindex(struct n1_writer *w, enum n1_segment_kind kind, uint64_t room);
+/* The same without allocating, when the table has not grown. */
+void n1_writer_refill_index(struct n1_writer *w, enum n1_segment_kind kind);
 
 /* The entry frame of the function of `leaf` when that is named, else `leaf`. May intern a frame. */
 uint32_t n1_writer_entry_frame(struct n1_writer *w, uint32_t leaf);
@@ -74,8 +77,5 @@ void n1_rows_flush(struct n1_writer *w, uint32_t second);
 /* Ids in the rows have changed. */
 void n1_rows_reindex(struct n1_rows *rows);
 void n1_rows_finish(struct n1_rows *rows);
-
-/* Makes a generation step when one is due. */
-bool n1_generation_maintain(struct n1_writer *w, n1_ns now);
 
 #endif

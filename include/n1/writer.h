@@ -27,6 +27,7 @@ uint32_t n1_remap_function(const struct n1_remap *remap, uint32_t old);
 uint32_t n1_remap_frame(const struct n1_remap *remap, uint32_t old);
 uint32_t n1_remap_node(const struct n1_remap *remap, uint32_t old);
 uint32_t n1_remap_string(const struct n1_remap *remap, uint32_t old);
+uint32_t n1_remap_series(const struct n1_remap *remap, uint32_t old);
 
 struct n1_writer_options {
     uint64_t memory_bytes; /* virtual size to split among the stores, 4 MiB … 16 GiB; pages are touched only
@@ -116,7 +117,10 @@ void n1_writer_self(struct n1_writer *w, enum n1_self which, uint64_t value);
 void n1_writer_self_add(struct n1_writer *w, enum n1_self which, uint64_t more);
 
 /* Once a second or more often: flushes rows of finished seconds (older than now - 1 s), and makes a
- * generation step when a table is more than 7/8 full. Returns true when a generation step was made. */
+ * generation step when a table is more than 7/8 full; costs some nanoseconds when there is nothing to do, so
+ * under churn it may be called after each batch. A step keeps what a retained row, a living process, thread
+ * or mapping refers to; all else (a module, function or string that is only held by the caller) is gone, and
+ * interned again when needed. Returns true when a generation step was made. */
 bool n1_writer_maintain(struct n1_writer *w, n1_ns now);
 
 /* Flushes every row, however young: before a model is closed or saved. */
