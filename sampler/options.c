@@ -98,7 +98,8 @@ int n1_options_parse(int argc, char **argv, struct n1_options *ret, struct n1_er
     if (optind < argc)
         return n1_error_set(reterr, N1_E_USAGE, "unexpected argument %s", argv[optind]);
     if (!o.pid_count && !o.doctor)
-        return n1_error_hint(reterr, N1_E_USAGE, "n1top starts this program; run n1top -p PID", "no process named");
+        return n1_error_hint(reterr, N1_E_USAGE, "n1top starts this program; run n1top -p PID",
+                             "no process named");
     *ret = o;
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The sampler's command line. It is a program for n1top to start, not for people, so it says little and refuses
- * whatever it does not know.
+ * The sampler's command line. It is a program for n1top to start, not for people, so it says little and
+ * refuses whatever it does not know.
  */
 #ifndef N1_SAMPLER_OPTIONS_H
 #define N1_SAMPLER_OPTIONS_H
@@ -14,14 +14,14 @@
 enum { N1_TARGETS_MAX = 256 };
 
 struct n1_options {
-    int control;         /* socket to n1top, -1 without one */
+    int control; /* socket to n1top, -1 without one */
     pid_t pids[N1_TARGETS_MAX];
     size_t pid_count;
-    double rate_hz;      /* 1 … 20000 */
-    uint64_t memory_mb;  /* size of the model */
-    const char *engine;  /* "auto", "perf", "ptrace", "nonstop" */
+    double rate_hz;           /* 1 … 20000 */
+    uint64_t memory_mb;       /* size of the model */
+    const char *engine;       /* "auto", "perf", "ptrace", "nonstop" */
     const char *config, *log; /* paths or NULL */
-    unsigned cpus;       /* number of CPUs to plan for; 0: the machine's (tests set it) */
+    unsigned cpus;            /* number of CPUs to plan for; 0: the machine's (tests set it) */
     bool children, dump, doctor;
 };
 

@@ -15,7 +15,7 @@ struct n1_roster_entry {
     uint32_t slot;     /* thread id in the model, 0: none yet */
     uint64_t start_ticks;
     n1_ns born;
-    bool listed;       /* seen by the scan under way */
+    bool wanted;       /* a dump has no stack of it yet */
     char name[16];     /* comm, raw bytes, terminated */
 };
 

@@ -1,6 +1,6 @@
 /*
- * The sampler's side of the control socket. Sampler thread only; nothing here waits: when n1top does not read, what
- * cannot be sent is dropped (notices) or kept as the last word (failure).
+ * The sampler's side of the control socket. Sampler thread only; nothing here waits: when n1top does not
+ * read, what cannot be sent is dropped (notices) or kept as the last word (failure).
  */
 #ifndef N1_SAMPLER_SERVER_H
 #define N1_SAMPLER_SERVER_H

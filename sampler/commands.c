@@ -1,0 +1,102 @@
+/*
+ * What n1top may ask for while the sampler runs.
+ */
+#include "sampler/server.h"
+#include "sampler/watch_state.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A recording waits for its names so long; a file without some of them is better than none. */
+static const n1_ns NAMES_NS = 15 * N1_SECOND_NS;
+
+static void rate(struct n1_watch *watch, uint64_t hz)
+{
+    struct n1_error err = {0};
+    if (hz < 1 || hz > 20000)
+        n1_error_set(&err, N1_E_USAGE, "the rate must lie between 1 and 20000 Hz");
+    else if (!watch->perf)
+        n1_error_set(&err, N1_E_FAILED, "nothing is being sampled");
+    else if (n1_perf_set_rate(watch->perf, (uint32_t)hz) < 0)
+        n1_error_set(&err, N1_E_FAILED, "the kernel refused the rate");
+    n1_server_done(watch->control, N1_CONTROL_RATE, &err);
+}
+
+static void pause_sampling(struct n1_watch *watch, bool paused)
+{
+    struct n1_error err = {0};
+    if (!watch->perf || n1_perf_pause(watch->perf, paused) < 0)
+        n1_error_set(&err, N1_E_FAILED, "sampling could not be %s", paused ? "paused" : "resumed");
+    else
+        watch->paused = paused;
+    if (watch->targets.alive)
+        n1_writer_state(watch->w, watch->paused ? N1_STATE_PAUSED : N1_STATE_LIVE);
+    n1_server_done(watch->control, N1_CONTROL_PAUSE, &err);
+}
+
+static void mark(struct n1_watch *watch, const char *text)
+{
+    n1_ns now = n1_time_mono();
+    struct n1_model_anomaly note = {
+        .start = now,
+        .end = now,
+        .process = watch->targets.count ? watch->targets.items[0]->id : 0,
+        .rule = n1_writer_string_z(watch->w, "mark"),
+        .severity = N1_SEVERITY_INFO,
+        .text = n1_writer_string_z(watch->w, text[0] ? text : "mark"),
+    };
+    n1_writer_anomaly(watch->w, &note);
+    n1_server_done(watch->control, N1_CONTROL_MARK, NULL);
+}
+
+static void ask_names(struct n1_watch *watch, const struct n1_control *command)
+{
+    n1_watch_drain(watch, true);
+    if (command->type == N1_CONTROL_LINES)
+        n1_naming_want_lines(watch->naming);
+    watch->names_asked = command->type;
+    watch->names_deadline = n1_time_mono() + (command->value ? command->value : NAMES_NS);
+    n1_naming_pump(watch->naming);
+}
+
+void n1_watch_answer_names(struct n1_watch *watch, n1_ns now)
+{
+    if (!watch->names_asked)
+        return;
+    struct n1_error err = {0};
+    if (!n1_naming_settled(watch->naming)) {
+        if (now < watch->names_deadline)
+            return;
+        n1_error_set(&err, -ETIMEDOUT, "some names were not found in time");
+    }
+    n1_writer_flush(watch->w);
+    n1_server_done(watch->control, watch->names_asked, &err);
+    watch->names_asked = 0;
+}
+
+void n1_watch_command(struct n1_watch *watch, const struct n1_control *command)
+{
+    switch (command->type) {
+    case N1_CONTROL_RATE:
+        rate(watch, command->value);
+        break;
+    case N1_CONTROL_PAUSE:
+        pause_sampling(watch, command->value != 0);
+        break;
+    case N1_CONTROL_MARK:
+        mark(watch, command->text);
+        break;
+    case N1_CONTROL_NAME_ALL:
+    case N1_CONTROL_LINES:
+        ask_names(watch, command);
+        break;
+    case N1_CONTROL_DETACH:
+        watch->stop = true;
+        break;
+    default: {
+        struct n1_error err;
+        n1_error_set(&err, N1_E_USAGE, "unknown command %u", command->type);
+        n1_server_done(watch->control, command->type, &err);
+    }
+    }
+}

@@ -1,0 +1,181 @@
+/*
+ * Life of a sample between engine and store. Chains are interned from the root down: the leaf's address stays in the
+ * sample, so a hot loop makes one node. When a table is full the writer gives id 0 and counts the sample as [other].
+ */
+#include "sampler/feed.h"
+
+#include <string.h>
+
+static struct n1_roster_entry *thread_of(struct n1_target *t, pid_t tid)
+{
+    return n1_roster_get(&t->roster, tid);
+}
+
+/* The kernel has one module for the whole host; its frames carry absolute addresses. */
+static uint32_t kernel_frame(struct n1_feed *feed, uint64_t address)
+{
+    struct n1_module *kernel = n1_modules_kernel(&feed->targets->modules);
+    uint32_t module = kernel ? n1_naming_module(feed->naming, kernel, 0) : 0;
+    return n1_writer_frame(feed->w, module, address);
+}
+
+static uint32_t user_frame(struct n1_feed *feed, struct n1_target *t, const struct n1_walk_frame *frame)
+{
+    uint32_t module = frame->module ? n1_naming_module(feed->naming, frame->module, t->pid) : 0;
+    uint64_t offset = frame->module ? frame->offset : frame->pc - (frame->flags & N1_FRAME_CALLER ? 1 : 0);
+    return n1_writer_frame(feed->w, module, offset);
+}
+
+void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, const struct n1_raw_sample *raw,
+                   uint32_t flags)
+{
+    struct n1_walk walk = {.end = N1_WALK_NO_STACK};
+    bool user = raw->user.valid & (1u << N1_REG_RIP);
+    if (user)
+        n1_walker_walk(feed->walker, &t->space, &raw->user, feed->frames, N1_WALK_FRAMES_MAX, &walk);
+    if (walk.end != N1_WALK_COMPLETE && (user || !raw->in_kernel)) {
+        flags |= N1_SAMPLE_TRUNCATED;
+        n1_writer_self_add(feed->w, N1_SELF_TRUNCATED, 1);
+        feed->truncated_short += walk.end == N1_WALK_SHORT;
+    }
+    if (walk.libunwind)
+        n1_writer_self_add(feed->w, N1_SELF_FALLBACK, 1);
+    n1_writer_self_add(feed->w, N1_SELF_FRAMES_WALKED, walk.count);
+
+    size_t kernel = raw->kernel ? raw->kernel_len : 0;
+    if (raw->in_kernel)
+        flags |= kernel ? N1_SAMPLE_IN_KERNEL : N1_SAMPLE_IN_KERNEL | N1_SAMPLE_KERNEL_HIDDEN;
+    uint32_t node = 0, leaf = 0;
+    bool full = false;
+    /* Root first: user frames from the last to the first, then the kernel's. */
+    for (size_t i = walk.count; i-- > 0 && !full;) {
+        uint32_t frame = user_frame(feed, t, &feed->frames[i]);
+        if (i == 0 && kernel == 0)
+            leaf = frame;
+        else
+            node = n1_writer_node(feed->w, node, frame);
+        full = !frame;
+    }
+    for (size_t i = kernel; i-- > 0 && !full;) {
+        uint32_t frame = kernel_frame(feed, raw->kernel[i]);
+        if (i == 0)
+            leaf = frame;
+        else
+            node = n1_writer_node(feed->w, node, frame);
+        full = !frame;
+    }
+    struct n1_model_sample sample = {
+        .time = raw->time,
+        .thread = slot,
+        .node = node,
+        .leaf = leaf,
+        .flags = flags,
+        .weight_ns = raw->weight_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)raw->weight_ns,
+        .cpu = raw->cpu,
+    };
+    n1_writer_sample(feed->w, &sample);
+}
+
+static void on_sample(void *context, const struct n1_raw_sample *raw)
+{
+    struct n1_feed *feed = context;
+    struct n1_target *t = n1_targets_find(feed->targets, raw->pid);
+    struct n1_roster_entry *entry = t ? thread_of(t, raw->tid) : NULL;
+    if (!entry || (feed->dump && !entry->wanted))
+        return;
+    entry->wanted = false;
+    if (!entry->slot && !entry->name[0])
+        memcpy(entry->name, t->process->comm, sizeof entry->name - 1);
+    uint32_t slot = n1_roster_slot(entry, feed->w, t->id, raw->time);
+    feed->last_sample = raw->time;
+    if (!feed->dump)
+        n1_writer_self_add(feed->w, N1_SELF_SAMPLES, 1);
+    n1_feed_stack(feed, t, slot, raw, feed->dump ? N1_SAMPLE_DUMP : 0);
+}
+
+static void on_mmap(void *context, n1_ns time, const struct n1_mmap_event *event)
+{
+    struct n1_feed *feed = context;
+    struct n1_target *t = n1_targets_find(feed->targets, event->pid);
+    (void)time;
+    if (t)
+        n1_space_map(&t->space, event);
+}
+
+static void on_comm(void *context, n1_ns time, pid_t pid, pid_t tid, const char *name, bool exec)
+{
+    struct n1_feed *feed = context;
+    struct n1_target *t = n1_targets_find(feed->targets, pid);
+    (void)time;
+    if (!t)
+        return;
+    struct n1_roster_entry *entry = thread_of(t, tid);
+    if (entry)
+        n1_roster_rename(entry, feed->w, name);
+    if (exec)
+        n1_target_exec(t, &feed->caller, feed->w);
+}
+
+static void on_fork(void *context, n1_ns time, pid_t pid, pid_t tid, pid_t parent_pid, pid_t parent_tid)
+{
+    struct n1_feed *feed = context;
+    struct n1_target *t = pid == parent_pid ? n1_targets_find(feed->targets, pid) : NULL;
+    if (!t)
+        return; /* another process: whether it is watched is decided elsewhere */
+    const struct n1_roster_entry *parent = n1_roster_find(&t->roster, parent_tid);
+    char name[16] = "";
+    if (parent)
+        memcpy(name, parent->name, sizeof name);
+    struct n1_roster_entry *old = n1_roster_find(&t->roster, tid);
+    if (old && old->born >= time)
+        return;
+    n1_roster_remove(&t->roster, tid); /* a tid that is used again is another thread */
+    struct n1_roster_entry *entry = thread_of(t, tid);
+    if (!entry)
+        return;
+    entry->born = time;
+    memcpy(entry->name, name, sizeof name);
+}
+
+static void on_exit(void *context, n1_ns time, pid_t pid, pid_t tid)
+{
+    struct n1_feed *feed = context;
+    struct n1_target *t = n1_targets_find(feed->targets, pid);
+    struct n1_roster_entry *entry = t ? n1_roster_find(&t->roster, tid) : NULL;
+    if (!entry)
+        return;
+    if (entry->slot)
+        n1_writer_thread_end(feed->w, entry->slot, time);
+    n1_roster_remove(&t->roster, tid);
+}
+
+static void on_lost(void *context, n1_ns time, uint64_t count)
+{
+    struct n1_feed *feed = context;
+    (void)time;
+    n1_writer_self_add(feed->w, N1_SELF_LOST, count);
+}
+
+static void on_throttle(void *context, n1_ns time, bool throttled)
+{
+    struct n1_feed *feed = context;
+    (void)time;
+    if (throttled) {
+        feed->throttled++;
+        n1_writer_self_add(feed->w, N1_SELF_THROTTLED, 1);
+    }
+}
+
+struct n1_engine_sink n1_feed_sink(struct n1_feed *feed)
+{
+    return (struct n1_engine_sink){
+        .context = feed,
+        .sample = on_sample,
+        .mmap = on_mmap,
+        .comm = on_comm,
+        .fork = on_fork,
+        .exit = on_exit,
+        .lost = on_lost,
+        .throttle = on_throttle,
+    };
+}

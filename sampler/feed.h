@@ -1,0 +1,33 @@
+/*
+ * From what an engine delivers to the model: raw samples are walked, their frames and chains interned, threads get
+ * their slots, mappings and processes are kept up to date. Sampler thread only.
+ */
+#ifndef N1_SAMPLER_FEED_H
+#define N1_SAMPLER_FEED_H
+
+#include "sampler/engine/engine.h"
+#include "sampler/naming.h"
+#include "sampler/targets.h"
+#include "sampler/walk/walker.h"
+
+struct n1_feed {
+    struct n1_writer *w;
+    struct n1_targets *targets;
+    struct n1_naming *naming;
+    struct n1_walker *walker;
+    struct n1_caller caller;
+    bool kernel_frames; /* permitted */
+    bool dump;          /* samples are stacks of a dump */
+    n1_ns last_sample;  /* time of the latest sample delivered */
+    uint64_t throttled, truncated_short;
+    struct n1_walk_frame frames[N1_WALK_FRAMES_MAX];
+};
+
+/* The sink that an engine delivers into; `feed` must outlive the engine. */
+struct n1_engine_sink n1_feed_sink(struct n1_feed *feed);
+
+/* Enters one stack of a thread: used by the sink and by dumps. `cpu` UINT32_MAX: the thread was blocked. */
+void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, const struct n1_raw_sample *raw,
+                   uint32_t flags);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * A value is pushed when the pass measured it anew; a value that became unknown is pushed once as unknown, with its
+ * reason, so that the screen shows a dash and not the last figure for ever.
+ */
+#include "sampler/figures.h"
+
+#include "n1/metric.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { MEMORY_PERIOD_S = 5 };
+
+void n1_figures_init(struct n1_figures *f, struct n1_writer *w)
+{
+    *f = (struct n1_figures){.w = w};
+    n1_metrics_create(&f->host, 0, NULL, NULL);
+}
+
+void n1_figures_finish(struct n1_figures *f)
+{
+    n1_metrics_destroy(f->host);
+    f->host = NULL;
+}
+
+static void push(struct n1_figures *f, const struct n1_metrics *m, struct n1_series_set *series, enum n1_metric_scope scope,
+                 uint32_t scope_id, n1_ns now)
+{
+    const struct n1_metric_point *points = n1_metrics_points(m);
+    for (int id = 0; id < N1_METRIC_COUNT; id++) {
+        if (n1_metric_info((enum n1_metric_id)id)->scope != scope)
+            continue;
+        if (!series->id[id])
+            series->id[id] = n1_writer_series(f->w, (uint32_t)id, scope_id);
+        if (!series->id[id])
+            continue;
+        if (points[id].valid && points[id].time >= now)
+            n1_writer_point(f->w, series->id[id], now, points[id].value);
+        else if (!points[id].valid && !series->unknown[id])
+            n1_writer_point_unknown(f->w, series->id[id], now, n1_writer_string_z(f->w, n1_metrics_reason(m, id)));
+        series->unknown[id] = !points[id].valid;
+    }
+}
+
+static void push_threads(struct n1_figures *f, struct n1_target *t)
+{
+    size_t count;
+    const struct n1_thread_times *times = n1_metrics_threads(t->metrics, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct n1_roster_entry *entry = n1_roster_find(&t->roster, times[i].tid);
+        if (entry && entry->slot && times[i].times_valid)
+            n1_writer_thread_times(f->w, entry->slot, (uint64_t)times[i].run_ns, (uint64_t)times[i].wait_ns);
+    }
+}
+
+void n1_figures_read(struct n1_figures *f, struct n1_targets *targets, n1_ns now)
+{
+    if (f->host && n1_metrics_read(f->host, now) == 0)
+        push(f, f->host, &f->host_series, N1_SCOPE_HOST, 0, now);
+    for (size_t i = 0; i < targets->count; i++) {
+        struct n1_target *t = targets->items[i];
+        if (t->gone || !t->metrics || n1_metrics_read(t->metrics, now) < 0)
+            continue;
+        push(f, t->metrics, &t->series, N1_SCOPE_PROCESS, t->id, now);
+        push_threads(f, t);
+        char state = n1_metrics_state(t->metrics);
+        n1_writer_process_state(f->w, t->id, state == 'T' || state == 't' ? N1_PROCESS_STOPPED : N1_PROCESS_RUNNING,
+                                N1_STATUS_UNKNOWN, 0);
+    }
+}
+
+/* Kernel CPU time since we attached: what an engine without kernel rights cannot see. */
+static uint64_t hidden_ns(struct n1_targets *targets)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < targets->count; i++) {
+        struct n1_target *t = targets->items[i];
+        if (!t->metrics)
+            continue;
+        const struct n1_metric_point *system = &n1_metrics_points(t->metrics)[N1_METRIC_CPU_SYSTEM];
+        if (!system->valid)
+            continue;
+        if (t->hidden_base_ns == UINT64_MAX)
+            t->hidden_base_ns = (uint64_t)system->value;
+        sum += (uint64_t)system->value - t->hidden_base_ns;
+    }
+    return sum;
+}
+
+static uint64_t pss_of(pid_t pid)
+{
+    char path[64], text[2048];
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    uint64_t kb = 0;
+    while (fgets(text, sizeof text, file))
+        if (!strncmp(text, "Pss:", 4))
+            kb = strtoull(text + 4, NULL, 10);
+    fclose(file);
+    return kb * 1024;
+}
+
+static uint64_t cpu_of(pid_t pid)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    uint64_t run = fgets(text, sizeof text, file) ? strtoull(text, NULL, 10) : 0;
+    fclose(file);
+    return run;
+}
+
+void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const struct n1_naming *naming,
+                     const struct n1_perf *perf, n1_ns now)
+{
+    struct rusage own, ended;
+    getrusage(RUSAGE_SELF, &own);
+    getrusage(RUSAGE_CHILDREN, &ended);
+    pid_t helper = n1_naming_helper_pid(naming);
+    uint64_t cpu = 0;
+    const struct timeval *parts[] = {&own.ru_utime, &own.ru_stime, &ended.ru_utime, &ended.ru_stime};
+    for (size_t i = 0; i < 4; i++)
+        cpu += (uint64_t)parts[i]->tv_sec * N1_SECOND_NS + (uint64_t)parts[i]->tv_usec * 1000;
+    n1_writer_self(f->w, N1_SELF_CPU_NS, cpu + (helper ? cpu_of(helper) : 0));
+    if (now - f->memory_read >= MEMORY_PERIOD_S * N1_SECOND_NS) {
+        f->memory_read = now;
+        n1_writer_self(f->w, N1_SELF_MEMORY_BYTES, pss_of(getpid()) + (helper ? pss_of(helper) : 0));
+    }
+    if (!perf)
+        return;
+    struct n1_perf_stats stats;
+    n1_perf_stats(perf, &stats);
+    n1_writer_self(f->w, N1_SELF_RATE_ASKED, stats.rate_asked_hz);
+    n1_writer_self(f->w, N1_SELF_RATE_USED, stats.rate_used_hz);
+    n1_writer_self(f->w, N1_SELF_PERIOD_NS, stats.period_ns);
+    n1_writer_self(f->w, N1_SELF_PINNED_BYTES, stats.pinned_bytes);
+    n1_writer_self(f->w, N1_SELF_KERNEL_FRAMES, stats.kernel_frames);
+    n1_writer_self(f->w, N1_SELF_REJECTED, stats.damaged);
+    n1_writer_self(f->w, N1_SELF_KERNEL_HIDDEN_NS, stats.kernel_frames ? 0 : hidden_ns(targets));
+}
+
+void n1_figures_remap(struct n1_figures *f, struct n1_targets *targets)
+{
+    /* Series are interned by metric and scope: asking again gives the new ids. */
+    memset(f->host_series.id, 0, sizeof f->host_series.id);
+    for (size_t i = 0; i < targets->count; i++)
+        memset(targets->items[i]->series.id, 0, sizeof targets->items[i]->series.id);
+}

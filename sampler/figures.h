@@ -1,0 +1,29 @@
+/*
+ * The once-a-second figures: metrics of targets and host into their series, threads' run and wait times, and what the
+ * sampler says of itself. Sampler thread only.
+ */
+#ifndef N1_SAMPLER_FIGURES_H
+#define N1_SAMPLER_FIGURES_H
+
+#include "sampler/engine/perf.h"
+#include "sampler/naming.h"
+#include "sampler/targets.h"
+
+struct n1_figures {
+    struct n1_writer *w;
+    struct n1_metrics *host;
+    struct n1_series_set host_series;
+    n1_ns memory_read; /* when our own PSS was read last */
+};
+
+void n1_figures_init(struct n1_figures *f, struct n1_writer *w);
+void n1_figures_finish(struct n1_figures *f);
+
+/* Reads what is due of every target that lives, and of the host. */
+void n1_figures_read(struct n1_figures *f, struct n1_targets *targets, n1_ns now);
+/* CPU, memory, rate and losses of the sampler. `perf` may be NULL. */
+void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const struct n1_naming *naming,
+                     const struct n1_perf *perf, n1_ns now);
+void n1_figures_remap(struct n1_figures *f, struct n1_targets *targets);
+
+#endif

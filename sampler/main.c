@@ -1,0 +1,26 @@
+/*
+ * n1top-sampler: started by n1top (or run by hand without --control, then it says why it cannot start, and ends).
+ */
+#include "sampler/doctor.h"
+#include "sampler/options.h"
+#include "sampler/symbols/symbols.h"
+#include "sampler/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+    /* The helper parses hostile files: nothing may have happened in its process before it drops its rights. */
+    if (argc == 3 && !strcmp(argv[1], N1_SYMBOLS_HELPER_ARG))
+        return n1_symbols_helper_main(atoi(argv[2]));
+
+    struct n1_options options;
+    struct n1_error err = {0};
+    if (n1_options_parse(argc, argv, &options, &err) < 0)
+        return n1_error_print(&err);
+    if (options.doctor)
+        return n1_doctor(stdout, options.pid_count ? options.pids[0] : 0, NULL);
+    return n1_watch_run(&options);
+}

@@ -1,0 +1,59 @@
+/*
+ * The processes being watched: one struct n1_target each, from attach to exit. Sampler thread only; owns
+ * everything it holds.
+ */
+#ifndef N1_SAMPLER_TARGETS_H
+#define N1_SAMPLER_TARGETS_H
+
+#include "sampler/metrics/metrics.h"
+#include "sampler/roster.h"
+#include "sampler/target/process.h"
+#include "sampler/target/space.h"
+#include "sampler/target/threads.h"
+
+#include "n1/writer.h"
+
+/* The model's series of one scope, by metric. */
+struct n1_series_set {
+    uint32_t id[N1_METRIC_COUNT];  /* 0: not made yet */
+    bool unknown[N1_METRIC_COUNT]; /* the last point pushed said "unknown" */
+};
+
+struct n1_target {
+    pid_t pid;
+    uint32_t id;                /* in the model */
+    struct n1_process *process; /* identity and pidfd */
+    struct n1_space space;
+    struct n1_roster roster;
+    struct n1_threads threads;  /* of the last scan */
+    struct n1_metrics *metrics; /* NULL when they cannot be read */
+    struct n1_series_set series;
+    uint64_t hidden_base_ns;    /* kernel CPU time before we attached; UINT64_MAX: not known yet */
+    bool gone;
+};
+
+struct n1_targets {
+    struct n1_target **items;
+    size_t count, capacity, last; /* last: index of the last hit */
+    size_t alive;
+    struct n1_modules modules;
+};
+
+void n1_targets_init(struct n1_targets *targets);
+void n1_targets_finish(struct n1_targets *targets);
+
+/* Opens the process for `caller`, enters it into the model with its threads. Errors as n1_process_open(). */
+int n1_targets_add(struct n1_targets *targets, pid_t pid, const struct n1_caller *caller, struct n1_writer *w,
+                   struct n1_target **ret, struct n1_error *reterr);
+struct n1_target *n1_targets_find(struct n1_targets *targets, pid_t pid);
+
+/* Lists the threads of a target again and brings roster and model up to date. */
+void n1_target_scan_threads(struct n1_target *t, struct n1_writer *w, n1_ns now);
+/* Identity after an exec: exe, command line, name; mappings are forgotten and read again. */
+void n1_target_exec(struct n1_target *t, const struct n1_caller *caller, struct n1_writer *w);
+/* Enters the end of a target into the model. */
+void n1_target_ended(struct n1_targets *targets, struct n1_target *t, struct n1_writer *w, n1_ns now);
+
+void n1_targets_remap(struct n1_targets *targets, const struct n1_remap *remap);
+
+#endif

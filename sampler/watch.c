@@ -1,0 +1,324 @@
+/*
+ * The loop. Wake-ups come from the engine (a ring filled to its watermark, or its drain time), from the symbol
+ * helper, from n1top, from the end of a target, and once a second for the figures. Nothing in it waits for anybody.
+ */
+#include "sampler/watch.h"
+
+#include "sampler/server.h"
+#include "sampler/watch_state.h"
+
+#include "n1/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { FDS_MAX = 3 + N1_TARGETS_MAX };
+
+static void on_remapped(void *context, const struct n1_remap *remap)
+{
+    struct n1_watch *watch = context;
+    n1_targets_remap(&watch->targets, remap);
+    n1_naming_remap(watch->naming, remap);
+    n1_figures_remap(&watch->figures, &watch->targets);
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static uint32_t rate_of(const struct n1_watch *watch)
+{
+    if (watch->options->rate_hz > 0)
+        return (uint32_t)(watch->options->rate_hz + 0.5);
+    return (uint32_t)(1 / watch->config.sampling_interval_s + 0.5);
+}
+
+static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
+{
+    const char *engine = watch->options->engine;
+    if (strcmp(engine, "auto") && strcmp(engine, "perf"))
+        return n1_error_hint(reterr, N1_E_USAGE, "use --engine perf or auto", "the engine '%s' is not built in",
+                             engine);
+    bool dump = watch->options->dump; /* it needs one sample of each running thread, soon */
+    struct n1_perf_config config = {
+        .rate_hz = dump ? 1000 : rate_of(watch),
+        .assume_cpus = watch->options->cpus,
+        .follow_children = watch->options->children,
+        .drain_ms = dump ? 10 : 100,
+    };
+    struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
+    return n1_perf_create(&config, &sink, &watch->perf, reterr);
+}
+
+/* Mappings are reported from add_process on; what was there before is read after it, so nothing falls between. */
+static int attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
+{
+    struct n1_target *t = NULL;
+    int rc = n1_targets_add(&watch->targets, pid, &watch->feed.caller, watch->w, &t, reterr);
+    if (rc == 0 && watch->perf)
+        rc = n1_perf_add_process(watch->perf, pid, 0, reterr);
+    if (rc < 0)
+        return rc;
+    struct n1_error why;
+    if (n1_space_load(&t->space, &why) < 0)
+        n1_log(N1_LOG_WARN, "watch", "mappings of %d: %s", (int)pid, why.what);
+    n1_target_scan_threads(t, watch->w, n1_time_mono());
+    return 0;
+}
+
+static int start(struct n1_watch *watch, struct n1_error *reterr)
+{
+    const struct n1_options *o = watch->options;
+    int rc = n1_config_load(&watch->config, o->config, reterr);
+    if (rc < 0)
+        return rc;
+    if (!watch->config.enabled)
+        return n1_error_hint(reterr, N1_E_CONFIG, "set profiling.enabled to true", "profiling is disabled in %s",
+                             watch->config.source ? watch->config.source : "the configuration");
+    watch->feed.caller = n1_caller_self(watch->config.allow_group);
+    struct n1_writer_options options = {
+        .memory_bytes = (o->memory_mb ? o->memory_mb : watch->config.limit_memory_mb) << 20,
+        .remapped = on_remapped,
+        .context = watch,
+    };
+    rc = n1_writer_create(&options, &watch->w, reterr);
+    if (rc == 0)
+        rc = n1_naming_create(watch->w, &watch->naming, reterr);
+    if (rc == 0)
+        rc = n1_walker_create(N1_WALK_FRAMES_MAX, &watch->feed.walker);
+    if (rc < 0)
+        return rc;
+    watch->feed.w = watch->w;
+    watch->feed.targets = &watch->targets;
+    watch->feed.naming = watch->naming;
+    watch->feed.dump = o->dump;
+    n1_figures_init(&watch->figures, watch->w);
+    n1_writer_state(watch->w, N1_STATE_STARTING);
+    n1_writer_heartbeat(watch->w, n1_time_mono());
+    if (watch->control >= 0)
+        n1_server_hello(watch->control, n1_writer_fd(watch->w));
+    rc = start_engine(watch, reterr);
+    if (rc < 0 && !o->dump)
+        return rc;
+    for (size_t i = 0; i < o->pid_count; i++) {
+        rc = attach(watch, o->pids[i], reterr);
+        if (rc < 0)
+            return rc;
+    }
+    if (!watch->perf)
+        return 0;
+    struct n1_perf_stats stats;
+    n1_perf_stats(watch->perf, &stats);
+    watch->feed.kernel_frames = stats.kernel_frames;
+    n1_writer_self(watch->w, N1_SELF_ENGINE, N1_ENGINE_PERF);
+    return 0;
+}
+
+static void stop(struct n1_watch *watch)
+{
+    if (watch->perf && !watch->feed.dump)
+        n1_perf_flush(watch->perf);
+    n1_perf_destroy(watch->perf);
+    watch->perf = NULL;
+    if (!watch->w)
+        return;
+    n1_naming_pump(watch->naming);
+    n1_writer_flush(watch->w);
+    n1_writer_heartbeat(watch->w, n1_time_mono());
+    n1_writer_state(watch->w, N1_STATE_CLOSED);
+}
+
+static void finish(struct n1_watch *watch)
+{
+    n1_figures_finish(&watch->figures);
+    n1_targets_finish(&watch->targets);
+    n1_walker_destroy(watch->feed.walker);
+    n1_naming_destroy(watch->naming);
+    n1_writer_destroy(watch->w);
+    n1_config_finish(&watch->config);
+    if (watch->signals >= 0)
+        close(watch->signals);
+}
+
+void n1_watch_drain(struct n1_watch *watch, bool all)
+{
+    if (watch->perf) {
+        if (all)
+            n1_perf_flush(watch->perf);
+        else
+            n1_perf_drain(watch->perf);
+    }
+    n1_naming_pump(watch->naming);
+}
+
+/* What a person should know at once, said once an occasion. */
+static void tell_losses(struct n1_watch *watch)
+{
+    const struct n1_model_header *h = n1_writer_header(watch->w);
+    uint64_t lost = h->self[N1_SELF_LOST];
+    if (lost > watch->lost_told)
+        n1_server_notice(watch->control, "%llu samples lost: the kernel's buffers were full; a lower rate helps",
+                         (unsigned long long)(lost - watch->lost_told));
+    watch->lost_told = lost;
+    if (watch->feed.throttled > watch->throttled_told)
+        n1_server_notice(watch->control, "the kernel throttled sampling (kernel.perf_event_max_sample_rate)");
+    watch->throttled_told = watch->feed.throttled;
+}
+
+/* More than 1 % cut short: copy more of the stack, as far as the engine goes. */
+static void widen_stack(struct n1_watch *watch)
+{
+    struct n1_perf_stats stats;
+    const struct n1_model_header *h = n1_writer_header(watch->w);
+    n1_perf_stats(watch->perf, &stats);
+    if (h->self[N1_SELF_SAMPLES] < 1000 || watch->feed.truncated_short * 100 < h->self[N1_SELF_SAMPLES])
+        return;
+    if (stats.stack_bytes < 32768 && n1_perf_set_stack(watch->perf, 32768) == 0)
+        n1_server_notice(watch->control, "stacks are deep: copying 32 KiB of each from now on");
+    watch->feed.truncated_short = 0;
+}
+
+static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now)
+{
+    n1_watch_drain(watch, true);
+    n1_target_ended(&watch->targets, t, watch->w, now);
+    if (watch->perf)
+        n1_perf_remove_process(watch->perf, t->pid);
+    if (!watch->targets.alive) {
+        n1_writer_flush(watch->w);
+        n1_writer_state(watch->w, N1_STATE_TARGET_GONE);
+    }
+}
+
+static void tick(struct n1_watch *watch, n1_ns now)
+{
+    for (size_t i = 0; i < watch->targets.count; i++)
+        if (!watch->targets.items[i]->gone)
+            n1_target_scan_threads(watch->targets.items[i], watch->w, now);
+    n1_figures_read(&watch->figures, &watch->targets, now);
+    n1_figures_self(&watch->figures, &watch->targets, watch->naming, watch->perf, now);
+    n1_writer_maintain(watch->w, now);
+    if (watch->perf && watch->targets.alive)
+        widen_stack(watch);
+    tell_losses(watch);
+}
+
+static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t *ret_targets)
+{
+    size_t n = 0;
+    fds[n++] = (struct pollfd){.fd = watch->control, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = watch->signals, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = n1_naming_fd(watch->naming), .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = watch->perf && watch->targets.alive ? n1_perf_fd(watch->perf) : -1,
+                               .events = POLLIN};
+    *ret_targets = n;
+    for (size_t i = 0; i < watch->targets.count && n < FDS_MAX; i++)
+        fds[n++] = (struct pollfd){
+            .fd = watch->targets.items[i]->gone ? -1 : watch->targets.items[i]->process->pidfd, .events = POLLIN};
+    return n;
+}
+
+static void take_commands(struct n1_watch *watch)
+{
+    while (watch->control >= 0 && !watch->stop) {
+        struct n1_control command;
+        int rc = n1_control_receive(watch->control, &command, NULL);
+        if (rc == -EAGAIN)
+            return;
+        if (rc == 1)
+            n1_watch_command(watch, &command);
+        else if (rc != -EBADMSG)
+            watch->stop = true; /* n1top is gone: nobody is left to sample for */
+    }
+}
+
+static void loop(struct n1_watch *watch)
+{
+    struct pollfd fds[FDS_MAX + 1];
+    size_t first_target;
+    watch->next_tick = n1_time_mono();
+    while (!watch->stop) {
+        n1_ns now = n1_time_mono();
+        if (now >= watch->next_tick) {
+            tick(watch, now);
+            watch->next_tick += N1_SECOND_NS;
+            if (watch->next_tick <= now)
+                watch->next_tick = now + N1_SECOND_NS;
+        }
+        size_t n = poll_set(watch, fds, &first_target);
+        int wait_ms = (int)((watch->next_tick - n1_time_mono()) / 1000000 + 1);
+        if (watch->names_asked && wait_ms > 20)
+            wait_ms = 20;
+        if (wait_ms < 0)
+            wait_ms = 0;
+        if (poll(fds, n, wait_ms) < 0 && errno != EINTR)
+            break;
+        now = n1_time_mono();
+        n1_writer_heartbeat(watch->w, now);
+        if (fds[3].revents)
+            n1_watch_drain(watch, false);
+        else if (fds[2].revents)
+            n1_naming_pump(watch->naming);
+        for (size_t i = 0; i < watch->targets.count && first_target + i < n; i++)
+            if (fds[first_target + i].revents && n1_process_poll(watch->targets.items[i]->process))
+                end_of_target(watch, watch->targets.items[i], now);
+        if (fds[0].revents)
+            take_commands(watch);
+        if (fds[1].revents)
+            watch->stop = true;
+        n1_watch_answer_names(watch, now);
+    }
+}
+
+static int fail(const struct n1_watch *watch, const struct n1_error *err)
+{
+    if (watch->control < 0)
+        return n1_error_print(err);
+    n1_server_failed(watch->control, err);
+    return n1_error_exit_status(err->code);
+}
+
+int n1_watch_run(const struct n1_options *options)
+{
+    static struct n1_watch watch; /* large, and there is one */
+    struct n1_error err = {0};
+    watch = (struct n1_watch){.options = options, .control = options->control};
+    watch.signals = open_signals();
+    prctl(PR_SET_TIMERSLACK, 50000);
+    if (options->log)
+        n1_log_open(options->log, N1_LOG_DEBUG);
+    n1_targets_init(&watch.targets);
+    int rc = start(&watch, &err);
+    if (rc == 0 && options->dump)
+        rc = n1_watch_dump(&watch, &err);
+    int status = 0;
+    if (rc < 0) {
+        if (!err.code)
+            n1_error_set(&err, rc, "the sampler could not start: %s", strerror(rc > -1000 ? -rc : EINVAL));
+        status = fail(&watch, &err);
+    } else {
+        n1_writer_state(watch.w, N1_STATE_LIVE);
+        if (watch.control >= 0)
+            n1_server_ready(watch.control);
+        loop(&watch);
+    }
+    stop(&watch);
+    if (rc == 0 && watch.control >= 0)
+        n1_server_done(watch.control, N1_CONTROL_DETACH, NULL);
+    finish(&watch);
+    return status;
+}

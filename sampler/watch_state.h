@@ -1,0 +1,43 @@
+/*
+ * What a run of the sampler holds together; private to watch*.c and dump.c.
+ */
+#ifndef N1_SAMPLER_WATCH_STATE_H
+#define N1_SAMPLER_WATCH_STATE_H
+
+#include "sampler/engine/perf.h"
+#include "sampler/feed.h"
+#include "sampler/figures.h"
+#include "sampler/options.h"
+
+#include "n1/config.h"
+#include "n1/control.h"
+
+struct n1_watch {
+    const struct n1_options *options;
+    struct n1_config config;
+    struct n1_writer *w;
+    struct n1_targets targets;
+    struct n1_naming *naming;
+    struct n1_perf *perf; /* NULL when refused (dumps work without) */
+    struct n1_feed feed;
+    struct n1_figures figures;
+    int control, signals;
+    n1_ns next_tick;
+    bool stop, paused;
+    uint32_t names_asked;    /* command to answer when every name is known; 0: none */
+    n1_ns names_deadline;
+    uint64_t lost_told, throttled_told;
+};
+
+/* Takes the stack of every thread once (sampler/dump.c). */
+int n1_watch_dump(struct n1_watch *watch, struct n1_error *reterr);
+
+/* One command of n1top (sampler/commands.c). */
+void n1_watch_command(struct n1_watch *watch, const struct n1_control *command);
+/* Answers a NAME_ALL or LINES whose names are all there, or whose time is over. */
+void n1_watch_answer_names(struct n1_watch *watch, n1_ns now);
+
+/* Delivers everything the engine holds, and names what is new. */
+void n1_watch_drain(struct n1_watch *watch, bool all);
+
+#endif
