@@ -55,6 +55,12 @@ deps: ## install the packages that the build and the tests need (Debian)
 ensure-deps:
 	@tools/deps --if-missing
 
+.PHONY: demo
+demo: ## install what is missing, build, and watch a bundled demo program (without a terminal: a text report)
+	@tools/deps --if-missing
+	@$(MAKE) --no-print-directory -j$(shell nproc) all $(BUILD)/n1top-demo >/dev/null
+	@tools/demo $(BUILD)
+
 # Flags are a dependency: a change of compiler or flags rebuilds, so `make clean` is never folklore.
 FLAGS_NOW = $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)
 $(BUILD)/flags: FORCE
