@@ -143,9 +143,3 @@ targets: $(TARGETS) $(BUILD)/n1top-demo ## build the test targets and the demo p
 
 $(BUILD)/n1top-demo: tests/targets/demo.c $(TARGET_DEPS)
 	$(TARGET_C) $< tests/targets/target.c $(call pkg,libs,zlib) -lm -o $@
-
-.PHONY: demo
-demo: ## install what is missing, build, and open the live screen on a bundled demo program
-	@tools/deps --if-missing
-	@$(SUB) $(JOBS) all $(BUILD)/n1top-demo
-	@tools/demo $(BUILD)
