@@ -22,6 +22,7 @@ enum n1_rule_kind {
     N1_RULE_PLT,      /* CFA = sp + 8, or + 16 from byte `cfa` of each 16-byte stub on */
     N1_RULE_FP_DEREF, /* realigned stack: CFA = word at (fp + cfa words), caller's fp = word at (fp + fp
                          words) */
+    N1_RULE_SP_DEREF, /* hand-written code: CFA = word at (sp + cfa words), plus 8 */
     N1_RULE_SIGNAL,   /* signal trampoline: the kernel saved all registers at sp */
     N1_RULE_END,      /* outermost frame: the return address is undefined */
     N1_RULE_FALLBACK, /* cannot be said in 4 bytes: ask libunwind */

@@ -42,6 +42,40 @@ static bool rbp_words(const struct n1_cfi_rule *rule, bool deref, int *ret)
     return offset % 8 == 0;
 }
 
+/* breg7 N; deref; plus_uconst 8, N one or two SLEB bytes: OpenSSL keeps the caller's sp in its frame. */
+static bool rsp_deref_words(const struct n1_cfi_rule *rule, int16_t *ret)
+{
+    static const uint8_t tail[] = {0x06, 0x23, 0x08};
+    const uint8_t *e = rule->expr;
+    size_t len = rule->expr_len;
+    if (len < 5 || len > 6 || e[0] != 0x70 + DW_RSP ||
+        memcmp(e + len - sizeof(tail), tail, sizeof(tail)) != 0)
+        return false;
+    if ((e[1] & 0x80) != (len == 6 ? 0x80 : 0) || (len == 6 && (e[2] & 0x80)))
+        return false;
+    int offset = e[1] & 0x7f, bits = 7;
+    if (len == 6) {
+        offset |= (e[2] & 0x7f) << 7;
+        bits = 14;
+    }
+    if (offset >> (bits - 1))
+        offset -= 1 << bits;
+    *ret = (int16_t)(offset / 8);
+    return offset % 8 == 0;
+}
+
+/* The rule's word for how the caller's fp is found; false when it cannot be said in one byte. */
+static bool fp_words(const struct n1_cfi_rule *fp, int8_t *ret)
+{
+    if (fp->kind == N1_CFI_OFFSET && fp->offset % 8 == 0 && fp->offset / 8 >= INT8_MIN && fp->offset / 8 < 0)
+        *ret = (int8_t)(fp->offset / 8);
+    else if (fp->kind == N1_CFI_SAME || fp->kind == N1_CFI_UNDEFINED)
+        *ret = 0;
+    else
+        return false;
+    return true;
+}
+
 struct n1_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal)
 {
     static const uint8_t signal_cfa[] = {0x77, 0xa0, 0x01, 0x06}, signal_ra[] = {0x77, 0xa8, 0x01};
@@ -65,6 +99,10 @@ struct n1_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal)
         }
         if (rbp_words(cfa, true, &deref) && rbp_words(fp, false, &saved))
             return (struct n1_rule){.cfa = (int16_t)deref, .fp = (int8_t)saved, .kind = N1_RULE_FP_DEREF};
+        if (rsp_deref_words(cfa, &rule.cfa) && fp_words(fp, &rule.fp)) {
+            rule.kind = N1_RULE_SP_DEREF;
+            return rule;
+        }
         return fallback;
     }
     if (cfa->kind != N1_CFI_REGISTER || cfa->offset % 8 != 0 || cfa->offset / 8 > INT16_MAX ||
@@ -74,13 +112,8 @@ struct n1_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal)
         return fallback;
     rule.kind = cfa->reg == DW_RSP ? N1_RULE_SP : N1_RULE_FP;
     rule.cfa = (int16_t)(cfa->offset / 8);
-    if (fp->kind == N1_CFI_OFFSET) {
-        if (fp->offset % 8 != 0 || fp->offset / 8 < INT8_MIN || fp->offset / 8 >= 0)
-            return fallback;
-        rule.fp = (int8_t)(fp->offset / 8);
-    } else if (fp->kind != N1_CFI_SAME && fp->kind != N1_CFI_UNDEFINED) {
+    if (!fp_words(fp, &rule.fp))
         return fallback;
-    }
     return rule;
 }
 

@@ -27,7 +27,8 @@ static inline enum n1_step n1_arch_step_signal(const struct n1_stack *stack, str
     return N1_STEP_OK;
 }
 
-/* Steps to the caller by a rule of kind SP, FP, PLT, FP_DEREF, SIGNAL or END. `regs` is unchanged unless OK.
+/* Steps to the caller by a rule that needs no help (all but NONE, FALLBACK, UNMAPPED). `regs` is unchanged
+ * unless OK.
  */
 static inline enum n1_step n1_arch_step(struct n1_rule rule, const struct n1_stack *stack,
                                         struct n1_frame_regs *regs)
@@ -54,13 +55,20 @@ static inline enum n1_step n1_arch_step(struct n1_rule rule, const struct n1_sta
             !n1_stack_word(stack, regs->fp + (uint64_t)((int64_t)rule.fp * 8), &fp))
             return regs->fp < regs->sp ? N1_STEP_BAD_FP : N1_STEP_SHORT;
         break;
+    case N1_RULE_SP_DEREF:
+        /* Some of it lies below sp (OpenSSL's AVX2 hashes), which no engine copies: SHORT says so. */
+        if (!n1_stack_word(stack, regs->sp + (uint64_t)(words * 8), &cfa))
+            return N1_STEP_SHORT;
+        cfa += 8;
+        break;
     case N1_RULE_SIGNAL:
         return n1_arch_step_signal(stack, regs);
     default:
         return N1_STEP_END;
     }
     if (cfa <= regs->sp)
-        return rule.kind == N1_RULE_SP || rule.kind == N1_RULE_PLT ? N1_STEP_NO_PROGRESS : N1_STEP_BAD_FP;
+        return rule.kind == N1_RULE_FP || rule.kind == N1_RULE_FP_DEREF ? N1_STEP_BAD_FP
+                                                                        : N1_STEP_NO_PROGRESS;
     if (!n1_stack_word(stack, cfa - 8, &pc))
         return N1_STEP_SHORT;
     if (rule.fp != 0 && rule.kind != N1_RULE_FP_DEREF) {

@@ -36,6 +36,7 @@ struct n1_libunwind {
     const struct n1_module *module;    /* whose unwind information is being read */
     uint64_t bias;                     /* its address in the target minus its ELF virtual address */
     unsigned budget;
+    bool lend_fp; /* the oracle's help in epilogues, see access_mem */
     struct page pages[PAGES];
 };
 
@@ -201,11 +202,12 @@ void n1_libunwind_destroy(struct n1_libunwind *lu)
 }
 
 static int start(struct n1_libunwind *lu, unw_cursor_t *cursor, struct n1_space *space,
-                 const struct n1_user_state *state, const struct n1_frame_regs *from)
+                 const struct n1_user_state *state, const struct n1_frame_regs *from, bool lend_fp)
 {
     lu->space = space;
     lu->state = state;
     lu->start = from;
+    lu->lend_fp = lend_fp;
     lu->module = NULL;
     lu->budget = ACCESS_BUDGET;
     if (lu->generation != space->generation) {
@@ -238,12 +240,12 @@ int n1_libunwind_step(struct n1_libunwind *lu, struct n1_space *space, const str
     unw_cursor_t cursor;
     struct n1_frame_regs from = *regs, to = {.fp_known = true};
     uint64_t pc = 0, sp = 0;
-    bool there = start(lu, &cursor, space, state, NULL) == 0;
+    bool there = start(lu, &cursor, space, state, NULL, false) == 0;
     for (size_t i = 0; there && i < depth; i++)
         there = step(lu, &cursor) > 0;
     there = there && get(&cursor, N1_ARCH_PC, &pc) && get(&cursor, N1_ARCH_SP, &sp) && pc == from.pc &&
             sp == from.sp;
-    if (!there && start(lu, &cursor, space, state, &from) < 0)
+    if (!there && start(lu, &cursor, space, state, &from, false) < 0)
         return -ENODATA;
     bool interrupted = unw_is_signal_frame(&cursor) > 0;
     int r = step(lu, &cursor);
@@ -264,7 +266,7 @@ size_t n1_libunwind_chain(struct n1_libunwind *lu, struct n1_space *space, const
 {
     unw_cursor_t cursor;
     size_t count = 0;
-    int r = start(lu, &cursor, space, state, NULL) < 0 ? -1 : 1;
+    int r = start(lu, &cursor, space, state, NULL, true) < 0 ? -1 : 1;
     while (r > 0 && count < cap && get(&cursor, N1_ARCH_PC, &pcs[count]) && pcs[count] != 0) {
         count++;
         r = step(lu, &cursor);

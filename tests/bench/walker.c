@@ -30,6 +30,7 @@
 #define RINGS_MAX 256
 #define SAMPLES_MAX 4000
 #define RUNS 5
+#define SHOWN_MAX 5
 
 /* perf's register numbers, in its order, as DWARF numbers. */
 static const struct {
@@ -190,7 +191,8 @@ static void show_difference(const struct n1_walk_frame *frames, const struct n1_
     size_t first = 0;
     while (first < walk->count && first < count && frames[first].pc == pcs[first])
         first++;
-    for (size_t i = first > 1 ? first - 2 : 0; i < first + 3; i++) {
+    bool cut = walk->end != N1_WALK_COMPLETE;
+    for (size_t i = cut || first < 2 ? 0 : first - 2; i < (cut ? walk->count : first + 3); i++) {
         printf("    %2zu", i);
         if (i < walk->count)
             printf("  walker %012llx %s+%llx flags %u", (unsigned long long)frames[i].pc,
@@ -204,8 +206,8 @@ static void show_difference(const struct n1_walk_frame *frames, const struct n1_
 
 struct tally {
     double frames, ours_ns, theirs_ns;
-    size_t agree, plain, equal, complete, fallback, shown;
-    double ours[SAMPLES_MAX], theirs[SAMPLES_MAX], depth[SAMPLES_MAX], per_frame[SAMPLES_MAX];
+    size_t agree, plain, equal, complete, their_complete, fallback, shown;
+    double fresh_ns, fresh[SAMPLES_MAX], ours[SAMPLES_MAX], theirs[SAMPLES_MAX], depth[SAMPLES_MAX];
 };
 
 static void compare_one(struct n1_walker *walker, struct n1_libunwind *lu, struct n1_space *space, size_t i,
@@ -232,32 +234,39 @@ static void compare_one(struct n1_walker *walker, struct n1_libunwind *lu, struc
         jit |=
             !frames[k].module || n1_module_absolute(frames[k].module) || (frames[k].flags & N1_FRAME_BY_FP);
     t->agree += same;
-    t->plain += !jit;
-    t->equal += !jit && same;
+    t->plain += !jit && complete;
+    t->equal += !jit && complete && same;
+    t->their_complete += complete;
     t->complete += walk.end == N1_WALK_COMPLETE;
     t->fallback += walk.libunwind > 0;
     t->depth[i] = (double)walk.count;
-    t->per_frame[i] = t->ours[i] / (double)(walk.count ? walk.count : 1);
     t->frames += (double)walk.count;
     t->ours_ns += t->ours[i];
     t->theirs_ns += t->theirs[i];
-    if (!same && getenv("N1_BENCH_SHOW") && t->shown++ < 4)
+    const char *show = getenv("N1_BENCH_SHOW");
+    bool odd = show && (strcmp(show, "ends") == 0 ? walk.end != N1_WALK_COMPLETE : !same);
+    if (odd && t->shown++ < SHOWN_MAX)
         show_difference(frames, &walk, pcs, count, complete);
 }
 
-static void print(const struct n1_walker_counters *c, struct tally *t, double first_ns, double order_ns)
+static void print(const struct n1_walker_counters *c, struct tally *t, double first_ns, uint64_t misses)
 {
     const double n = (double)sample_count;
-    printf("samples %zu  lost %llu  depth median %.0f  complete %.2f %%\n", sample_count,
-           (unsigned long long)lost, quantile(t->depth, sample_count, 0.5), share((double)t->complete, n));
-    printf("walker     median %.2f us  p99 %.2f us  mean %.1f ns/frame (median sample %.1f); in order %.1f "
-           "ns/frame\n",
+    printf("samples %zu  lost %llu  depth median %.0f  complete %.2f %% (libunwind %.2f %%)\n", sample_count,
+           (unsigned long long)lost, quantile(t->depth, sample_count, 0.5), share((double)t->complete, n),
+           share((double)t->their_complete, n));
+    printf("fresh      median %.2f us  p99 %.2f us  mean %.1f ns/frame  %.2f %% cache misses\n",
+           quantile(t->fresh, sample_count, 0.5) / 1e3, quantile(t->fresh, sample_count, 0.99) / 1e3,
+           t->fresh_ns / t->frames, share((double)misses, t->frames));
+    printf("again      median %.2f us  p99 %.2f us  mean %.1f ns/frame\n",
            quantile(t->ours, sample_count, 0.5) / 1e3, quantile(t->ours, sample_count, 0.99) / 1e3,
-           t->ours_ns / t->frames, quantile(t->per_frame, sample_count, 0.5), order_ns / t->frames);
+           t->ours_ns / t->frames);
     printf("libunwind  median %.2f us  mean %.1f ns/frame\n", quantile(t->theirs, sample_count, 0.5) / 1e3,
            t->theirs_ns / t->frames);
-    printf("equal %zu/%zu = %.2f %% without JIT frames; agree %zu/%zu = %.2f %% of all\n", t->equal, t->plain,
-           share((double)t->equal, (double)t->plain), t->agree, sample_count, share((double)t->agree, n));
+    printf("equal %zu/%zu (%.2f %%) without JIT frames where libunwind is complete; agree %zu/%zu (%.2f %%) "
+           "of all\n",
+           t->equal, t->plain, share((double)t->equal, (double)t->plain), t->agree, sample_count,
+           share((double)t->agree, n));
     printf("libunwind needed by %.2f %% of samples; first sample %.1f ms; %llu tables, %llu rows, %.2f MB, "
            "%.1f ms\n",
            share((double)t->fallback, n), first_ns / 1e6, (unsigned long long)c->tables,
@@ -299,20 +308,30 @@ int main(int argc, char **argv)
     if (n1_space_load(&space, &err) < 0)
         return n1_error_print(&err);
 
-    double first_ns = 0, order_ns = 0;
-    for (int pass = 0; pass < 2; pass++) { /* the first opens modules and builds tables */
-        n1_ns begin = n1_time_mono();
-        for (size_t i = 0; i < sample_count; i++) {
-            struct n1_walk walk;
-            n1_walker_walk(walker, &space, &samples[i], frames, N1_WALK_FRAMES_MAX, &walk);
-            if (i == 0 && pass == 0)
-                first_ns = (double)(n1_time_mono() - begin);
-        }
-        order_ns = (double)(n1_time_mono() - begin);
+    n1_ns begin = n1_time_mono();
+    double first_ns = 0;
+    for (size_t i = 0; i < sample_count; i++) { /* opens modules and builds tables */
+        struct n1_walk walk;
+        n1_walker_walk(walker, &space, &samples[i], frames, N1_WALK_FRAMES_MAX, &walk);
+        if (i == 0)
+            first_ns = (double)(n1_time_mono() - begin);
     }
+    uint64_t misses = n1_walker_counters(walker)->cache_misses;
+    for (size_t i = 0; i < sample_count; i++) {
+        static uint8_t stack[65536];
+        struct n1_user_state state = samples[i];
+        struct n1_walk walk;
+        memcpy(stack, state.stack, state.stack_len);
+        state.stack = stack;
+        begin = n1_time_mono();
+        n1_walker_walk(walker, &space, &state, frames, N1_WALK_FRAMES_MAX, &walk);
+        tally.fresh[i] = (double)(n1_time_mono() - begin);
+        tally.fresh_ns += tally.fresh[i];
+    }
+    misses = n1_walker_counters(walker)->cache_misses - misses;
     for (size_t i = 0; i < sample_count; i++)
         compare_one(walker, lu, &space, i, &tally);
-    print(n1_walker_counters(walker), &tally, first_ns, order_ns);
+    print(n1_walker_counters(walker), &tally, first_ns, misses);
 
     for (size_t i = 0; i < sample_count; i++)
         free((void *)samples[i].stack);
