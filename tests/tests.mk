@@ -16,12 +16,6 @@ $(BUILD)/unit/tui/%: $(BUILD)/obj/tests/unit/tui/%.o $(TEST_LIBS_tui)
 $(BUILD)/screen/%: $(BUILD)/obj/tests/screen/%.o $(BUILD)/libn1.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_TEST) $(LIBS_SCREEN) $(LIBS_CORE) -o $@
-# A bench in sampler's field is named in BENCH_SAMPLER and links what a sampler test links.
-BENCH_SAMPLER = walker
-$(addprefix $(BUILD)/bench/,$(BENCH_SAMPLER)): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(TEST_LIBS_sampler)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $^ $(LIBS_SAMPLER) $(LIBS_CORE) -o $@
-
 # Fuzz entries, benchmarks and golden tests may use every folder; the linker takes what they name.
 TEST_LIBS_all = $(BUILD)/libsampler.a $(BUILD)/libtui.a $(BUILD)/libn1.a
 LIBS_ALL      = $(LIBS_SAMPLER) $(LIBS_TUI) $(LIBS_CORE)
@@ -29,7 +23,7 @@ LIBS_ALL      = $(LIBS_SAMPLER) $(LIBS_TUI) $(LIBS_CORE)
 FUZZ   = $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY = $(addprefix $(BUILD)/fuzz/replay_,$(FUZZ))
 GOLDEN = $(patsubst tests/golden/%.c,$(BUILD)/golden/%,$(sort $(wildcard tests/golden/test_*.c)))
-BENCH  = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
+BENCH  = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c))) $(BUILD)/bench/walker
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(TEST_LIBS_all)
 	@mkdir -p $(@D)
