@@ -344,14 +344,86 @@ static void test_rule_by_code(void **state)
         assert_int_equal(n1_arch_rule_by_code(plt, len, true).kind, N1_RULE_NONE);
 }
 
+/* One step of each kind over a stack of 64 words at 0x7000, word k = 0x9000 + k unless set here. */
+static void test_steps(void **state)
+{
+    (void)state;
+    uint64_t words[64];
+    struct n1_stack stack = {(const uint8_t *)words, 0x7000, sizeof(words)};
+    const struct n1_frame_regs start = {0x1234, 0x7000, 0x7100, true}; /* fp at word 32 */
+    struct n1_frame_regs regs;
+    for (uint64_t k = 0; k < 64; k++)
+        words[k] = 0x9000 + k;
+#define STEP(...) (regs = start, n1_arch_step((struct n1_rule){__VA_ARGS__}, &stack, &regs))
+#define AT(want_pc, want_sp, want_fp)                                                                        \
+    (assert_int_equal(regs.pc, want_pc), assert_int_equal(regs.sp, want_sp),                                 \
+     assert_int_equal(regs.fp, want_fp))
+    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 4, .fp = -2), N1_STEP_OK);
+    AT(0x9003, 0x7020, 0x9002);
+    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 1, .fp = -2), N1_STEP_OK); /* epilogue: slot below sp */
+    AT(0x9000, 0x7008, 0x7100);
+    assert_int_equal(STEP(.kind = N1_RULE_FP, .cfa = 2, .fp = -2), N1_STEP_OK);
+    AT(0x9021, 0x7110, 0x9020);
+    assert_int_equal(STEP(.kind = N1_RULE_PLT, .cfa = 4), N1_STEP_OK); /* 0x1234 & 15 = 4: pushed already */
+    AT(0x9001, 0x7010, 0x7100);
+    assert_int_equal(STEP(.kind = N1_RULE_PLT, .cfa = 5), N1_STEP_OK);
+    AT(0x9000, 0x7008, 0x7100);
+    words[31] = 0x7180; /* realigned: CFA kept below fp */
+    assert_int_equal(STEP(.kind = N1_RULE_FP_DEREF, .cfa = -1, .fp = 0), N1_STEP_OK);
+    AT(0x902f, 0x7180, 0x9020);
+    words[3] = 0x7080;
+    assert_int_equal(STEP(.kind = N1_RULE_SP_DEREF, .cfa = 3, .fp = -3), N1_STEP_OK);
+    AT(0x9010, 0x7088, 0x900e);
+    assert_int_equal(STEP(.kind = N1_RULE_SIGNAL), N1_STEP_OK);
+    AT(0x9015, 0x9014, 0x900f);
+    assert_int_equal(STEP(.kind = N1_RULE_END), N1_STEP_END);
+
+    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 65), N1_STEP_SHORT);
+    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = INT16_MAX), N1_STEP_SHORT);
+    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 0), N1_STEP_NO_PROGRESS);
+    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = -1), N1_STEP_NO_PROGRESS);
+    assert_int_equal(STEP(.kind = N1_RULE_FP, .cfa = -40), N1_STEP_BAD_FP);
+    assert_int_equal(STEP(.kind = N1_RULE_SP_DEREF, .cfa = -1), N1_STEP_SHORT); /* below sp: never copied */
+    words[3] = 0x6000;
+    assert_int_equal(STEP(.kind = N1_RULE_SP_DEREF, .cfa = 3), N1_STEP_NO_PROGRESS);
+    AT(start.pc, start.sp, start.fp); /* a failed step changes nothing */
+    regs = (struct n1_frame_regs){0x1234, 0x7000, 0x7100, false};
+    assert_int_equal(n1_arch_step((struct n1_rule){.kind = N1_RULE_FP, .cfa = 2}, &stack, &regs),
+                     N1_STEP_BAD_FP);
+    assert_int_equal(n1_arch_step_fp(&stack, &regs), N1_STEP_BAD_FP);
+    /* The last word of a short copy. */
+    regs = (struct n1_frame_regs){0x1234, 0x71e8, 0x7100, true};
+    stack.len = sizeof(words) - 8;
+    assert_int_equal(n1_arch_step((struct n1_rule){.kind = N1_RULE_SP, .cfa = 2, .fp = 0}, &stack, &regs),
+                     N1_STEP_OK);
+    AT(0x903e, 0x71f8, 0x7100);
+    stack.len = sizeof(words);
+    regs = start;
+    assert_int_equal(n1_arch_step_fp(&stack, &regs), N1_STEP_OK);
+    AT(0x9021, 0x7110, 0x9020);
+    static const uint64_t bad_fp[] = {0x7101, 0x6ff8, 0};
+    for (size_t i = 0; i < 3; i++) {
+        regs = (struct n1_frame_regs){0x1234, 0x7000, bad_fp[i], true};
+        assert_int_equal(n1_arch_step_fp(&stack, &regs), N1_STEP_BAD_FP);
+    }
+    regs = (struct n1_frame_regs){0x1234, 0x7000, 0x71f8, true};
+    assert_int_equal(n1_arch_step_fp(&stack, &regs), N1_STEP_SHORT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frame_function),         cmocka_unit_test(test_debug_frame),
-        cmocka_unit_test(test_order_gaps_and_overlap), cmocka_unit_test(test_remember_restore),
-        cmocka_unit_test(test_special_rules),          cmocka_unit_test(test_broken_instructions),
-        cmocka_unit_test(test_broken_entries),         cmocka_unit_test(test_long_cie_is_refused),
-        cmocka_unit_test(test_cut_and_mutated),        cmocka_unit_test(test_rule_by_code),
+        cmocka_unit_test(test_frame_function),
+        cmocka_unit_test(test_debug_frame),
+        cmocka_unit_test(test_order_gaps_and_overlap),
+        cmocka_unit_test(test_remember_restore),
+        cmocka_unit_test(test_special_rules),
+        cmocka_unit_test(test_broken_instructions),
+        cmocka_unit_test(test_broken_entries),
+        cmocka_unit_test(test_long_cie_is_refused),
+        cmocka_unit_test(test_cut_and_mutated),
+        cmocka_unit_test(test_rule_by_code),
+        cmocka_unit_test(test_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
