@@ -17,13 +17,13 @@ struct counting {
     struct n1_window samples; /* to be counted from now on */
 };
 
-static void state_destroy(struct n1_profile_state *s)
+void n1_profile_state_destroy(struct n1_profile_state *s)
 {
     if (!s)
         return;
     n1_fold_finish(&s->fold);
     n1_tally_finish(&s->tally);
-    free(s->pass);
+    n1_pass_finish(&s->pass);
     free(s);
 }
 
@@ -37,8 +37,8 @@ void n1_profile_destroy(struct n1_profile *p)
     if (!p)
         return;
     if (p->state != p->shown)
-        state_destroy(p->state);
-    state_destroy(p->shown);
+        n1_profile_state_destroy(p->state);
+    n1_profile_state_destroy(p->shown);
     free(p->functions);
     free(p->nodes);
     free(p->place);
@@ -50,32 +50,6 @@ void n1_profile_destroy(struct n1_profile *p)
     free(p);
 }
 
-static int passes(struct counting *c, uint32_t thread)
-{
-    struct n1_profile_state *s = c->state;
-    struct n1_model_thread t;
-    if (s->process == 0 && s->thread == 0)
-        return 1;
-    if (s->thread != 0 && thread != s->thread)
-        return 0;
-    if (s->process == 0)
-        return 1;
-    if (thread >= s->pass_count) {
-        uint64_t head = n1_reader_count(c->reader, N1_SEGMENT_THREADS, NULL);
-        if (thread >= head)
-            return 0;
-        uint8_t *grown = realloc(s->pass, head + 64);
-        if (!grown)
-            return -ENOMEM;
-        memset(grown + s->pass_count, 0, head + 64 - s->pass_count);
-        s->pass = grown;
-        s->pass_count = head + 64;
-    }
-    if (s->pass[thread] == 0)
-        s->pass[thread] = n1_reader_thread(c->reader, thread, &t) && t.process == s->process ? 1 : 2;
-    return s->pass[thread] == 1;
-}
-
 static int count(void *context, const struct n1_span_entry *e)
 {
     struct counting *c = context;
@@ -84,7 +58,7 @@ static int count(void *context, const struct n1_span_entry *e)
     uint64_t ns = c->away ? 0u - e->ns : e->ns;
     s->all_samples += c->away ? 0u - (uint64_t)e->count : e->count;
     s->all_ns += ns;
-    int pass = passes(c, e->thread);
+    int pass = n1_pass_thread(&s->pass, c->reader, e->thread);
     return pass == 1 ? n1_tally_add(&s->tally, e->node, e->leaf, n1_tally_flags(e->flags), samples, ns)
                      : pass;
 }
@@ -206,14 +180,14 @@ static int fresh_state(struct n1_profile *p, const struct n1_reader *r)
 {
     struct n1_profile_state *s = calloc(1, sizeof *s);
     if (!s || n1_fold_init(&s->fold)) {
-        state_destroy(s);
+        n1_profile_state_destroy(s);
         return -ENOMEM;
     }
     s->reader = r;
     s->generation = n1_reader_generation(r);
     s->created = n1_reader_created(r);
     if (p->state != p->shown)
-        state_destroy(p->state);
+        n1_profile_state_destroy(p->state);
     p->state = s;
     return 0;
 }
@@ -231,16 +205,12 @@ int n1_profile_update(struct n1_profile *p, struct n1_reader *r, struct n1_windo
     int rc = n1_fold_filter(&s->fold, filter->text, filter->regex, reterr);
     if (rc)
         return rc;
-    if (filter->process != s->process || filter->thread != s->thread) {
+    if (n1_pass_set(&s->pass, filter)) {
         n1_tally_clear(&s->tally);
         s->rows = (struct n1_range){0, 0};
         s->samples = (struct n1_window){0, 0};
         s->oldest = s->seen = 0;
         s->all_samples = s->all_ns = s->lost = 0;
-        s->process = filter->process;
-        s->thread = filter->thread;
-        if (s->pass)
-            memset(s->pass, 0, s->pass_count);
     }
     n1_span_plan(r, window, &span);
     rc = move(s, r, &span);

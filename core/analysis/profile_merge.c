@@ -217,14 +217,8 @@ int n1_profile_merge(struct n1_profile *p, struct n1_profile_state *s, struct n1
     write_nodes(p, &s->fold);
     write_functions(p, &s->fold);
     if (p->shown != s) {
-        struct n1_profile_state *old = p->shown;
+        n1_profile_state_destroy(p->shown);
         p->shown = s;
-        if (old) {
-            n1_fold_finish(&old->fold);
-            n1_tally_finish(&old->tally);
-            free(old->pass);
-            free(old);
-        }
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 #define CORE_ANALYSIS_PROFILE_PRIVATE_H
 
 #include "core/analysis/fold.h"
+#include "core/analysis/pass.h"
 #include "core/analysis/span.h"
 #include "core/analysis/tally.h"
 
@@ -23,9 +24,7 @@ struct n1_profile_state {
     struct n1_range rows;     /* counted in the tally … */
     struct n1_window samples; /* … and the samples of these times … */
     uint64_t oldest, seen;    /* … with indices in [oldest, seen) */
-    uint32_t process, thread;
-    uint8_t *pass; /* by thread id: 0 not asked, 1 passes, 2 does not */
-    size_t pass_count;
+    struct n1_pass pass;
     uint64_t all_samples, all_ns, lost;
     bool broken; /* half changed by a failure: of no use any more */
 };
@@ -46,6 +45,8 @@ struct n1_profile {
     struct n1_profile_sum *of_function, *of_node;
     size_t place_cap, active_cap, order_cap, youngest_cap, of_function_cap, of_node_cap;
 };
+
+void n1_profile_state_destroy(struct n1_profile_state *s); /* NULL is fine */
 
 /* Sums up the tally of `s` under the kinds of `filter`, once the fold's order stands. First makes room, then
  * asks the reader whether all that was read belongs together, then fills: on failure the last figures stay.

@@ -136,6 +136,7 @@ uint32_t n1_span_seconds(const struct n1_reader *r, struct n1_window window, uin
     }
     end = least(end, second_of(window.to, created));
     end = most(end, first);
+    first = most(first, end > N1_SPAN_SECONDS_MAX ? end - N1_SPAN_SECONDS_MAX : 0);
     *ret_first = clip(first);
     *ret_rows = ordered(n1_reader_second_at(r, clip(first)), n1_reader_second_at(r, clip(end)));
     return clip(end);
