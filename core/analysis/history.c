@@ -1,7 +1,7 @@
 /*
- * Seconds of the past by function, from the per-second rows. A row is kept as a mark of its (chain, leaf) in its
- * second, newest first; a question walks the marks of the chains that hold the function. New rows are appended, old
- * ones are passed over until they are the greater part, then all is read anew.
+ * Seconds of the past by function, from the per-second rows. A row is kept as a mark of its (chain, leaf) in
+ * its second, newest first; a question walks the marks of the chains that hold the function. New rows are
+ * appended, old ones are passed over until they are the greater part, then all is read anew.
  */
 #include "core/analysis/fold.h"
 #include "core/analysis/pass.h"
@@ -79,7 +79,8 @@ static int add(void *context, const struct n1_span_entry *e)
     if (pass != 1)
         return pass;
     size_t keys = h->keys.count;
-    size_t key = n1_tally_at(&h->keys, e->node, e->leaf, e->flags & N1_SAMPLE_TRUNCATED ? N1_TALLY_TRUNCATED : 0);
+    size_t key =
+        n1_tally_at(&h->keys, e->node, e->leaf, e->flags & N1_SAMPLE_TRUNCATED ? N1_TALLY_TRUNCATED : 0);
     if (key == SIZE_MAX || h->mark_count >= UINT32_MAX - 1 ||
         n1_fold_reserve((void **)&h->newest, &h->newest_cap, key + 1, sizeof *h->newest) ||
         n1_fold_reserve((void **)&h->marks, &h->mark_cap, h->mark_count + 1, sizeof *h->marks))
@@ -114,7 +115,8 @@ static int resolve(struct n1_history *h, struct n1_reader *r)
     return n1_fold_reserve((void **)&h->inside, &h->inside_cap, h->fold.node_count, 1);
 }
 
-static int read_rows(struct n1_history *h, struct n1_reader *r, uint32_t first, uint32_t end, struct n1_range rows)
+static int read_rows(struct n1_history *h, struct n1_reader *r, uint32_t first, uint32_t end,
+                     struct n1_range rows)
 {
     struct n1_range more = {h->rows.to, rows.to};
     uint64_t lost = 0;

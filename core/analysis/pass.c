@@ -1,5 +1,6 @@
 /*
- * The thread half of a filter: ids of one generation only, so holders start a fresh one with a new generation.
+ * The thread half of a filter: ids of one generation only, so holders start a fresh one with a new
+ * generation.
  */
 #include "core/analysis/pass.h"
 

@@ -21,8 +21,8 @@ struct n1_span {
 
 void n1_span_plan(const struct n1_reader *r, struct n1_window window, struct n1_span *ret);
 
-/* Rows of whole finished seconds inside the window: [*ret_first, return value) in seconds since creation, of the last
- * day at most (a clock of the model is no reason to allocate without end). */
+/* Rows of whole finished seconds inside the window: [*ret_first, return value) in seconds since creation, of
+ * the last day at most (a clock of the model is no reason to allocate without end). */
 #define N1_SPAN_SECONDS_MAX UINT64_C(86400)
 uint32_t n1_span_seconds(const struct n1_reader *r, struct n1_window window, uint32_t *ret_first,
                          struct n1_range *ret_rows);

@@ -90,19 +90,21 @@ double n1_stat_autocorrelation(const double *values, size_t n)
 #define REST(i) (values[i] - mean - slope * ((double)(i)-middle))
     for (size_t i = 0; i < n; i++)
         variance += REST(i) * REST(i);
-    if (variance <= 0)
-        return 1;
-    /* summed until the lag is five times what was found so far: beyond, there is only noise to add */
-    for (size_t lag = 1; lag < n / 2 && (double)lag <= 5 * time; lag++) {
-        double alike = 0;
+    if (variance <= 1e-20 * (across * slope * slope + mean * mean * (double)n))
+        return 1; /* on the line but for rounding */
+    /* Geyer's initial positive sequence: sums of neighbouring lags are positive as long as they mean anything
+     */
+    time = -1;
+    for (size_t lag = 0; lag + 1 < n / 2; lag += 2) {
+        double pair = 0;
         for (size_t i = 0; i + lag < n; i++)
-            alike += REST(i) * REST(i + lag);
-        time += 2 * alike / variance;
-        if (time < 1)
-            time = 1;
+            pair += REST(i) * (REST(i + lag) + (i + lag + 1 < n ? REST(i + lag + 1) : 0));
+        if (pair <= 0)
+            break;
+        time += 2 * pair / variance;
     }
 #undef REST
-    return time;
+    return time > 1 ? time : 1;
 }
 
 const char *n1_trend_name(enum n1_trend trend)
@@ -160,7 +162,7 @@ int n1_stat_trend(const double *values, size_t n, struct n1_stat_trend *ret)
     if (n > 1 && s.mean > 0)
         t.volatility = s.std / s.mean;
     double time = n1_stat_autocorrelation(values, n);
-    t.block = time > 1.5 ? (size_t)ceil(2 * time) : 1; /* white noise alone reaches 1.5 now and then */
+    t.block = time > 1.5 ? (size_t)ceil(3 * time) : 1; /* white noise alone reaches 1.5 now and then */
     if (t.block < (n + BLOCKS_MAX - 1) / BLOCKS_MAX)
         t.block = (n + BLOCKS_MAX - 1) / BLOCKS_MAX;
     t.blocks = t.block ? n / t.block : 0;

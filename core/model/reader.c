@@ -179,6 +179,11 @@ n1_ns n1_reader_created(const struct n1_reader *r)
     return r->created;
 }
 
+uint64_t n1_reader_clock_ticks(const struct n1_reader *r)
+{
+    return r->clock_ticks ? r->clock_ticks : 100;
+}
+
 n1_ns n1_reader_now(const struct n1_reader *r)
 {
     return r->heartbeat;

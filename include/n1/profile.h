@@ -110,9 +110,9 @@ size_t n1_profile_growth(const struct n1_profile *before, const struct n1_profil
 /* Half-width of the 95 % interval of a share of `part` of `whole` samples, as a fraction (Wilson). */
 double n1_profile_share_error(uint64_t part, uint64_t whole);
 
-/* CPU time of each function in each whole finished second of a window, from the per-second rows; of the last day at
- * most. Works on after the last call when the window moved forward; the errors are those of n1_profile_update(), but
- * after a failure there are no figures. */
+/* CPU time of each function in each whole finished second of a window, from the per-second rows; of the last
+ * day at most. Works on after the last call when the window moved forward; the errors are those of
+ * n1_profile_update(), but after a failure there are no figures. */
 struct n1_history;
 struct n1_history *n1_history_create(void);
 void n1_history_destroy(struct n1_history *h);

@@ -41,6 +41,8 @@ uint64_t n1_reader_self(const struct n1_reader *r, enum n1_self which);
 uint32_t n1_reader_writer_pid(const struct n1_reader *r);
 bool n1_reader_is_file(const struct n1_reader *r);
 n1_ns n1_reader_created(const struct n1_reader *r);
+/* Clock ticks a second of the processes' start times, on the host of the target; never 0. */
+uint64_t n1_reader_clock_ticks(const struct n1_reader *r);
 /* The latest time at which the model says anything: the heartbeat when live, the end of the recording for a file. */
 n1_ns n1_reader_now(const struct n1_reader *r);
 /* Wall clock of a model time, ns since the epoch. */

@@ -38,9 +38,9 @@ struct n1_stat_trend {
     double p;             /* Mann-Kendall over the blocks, two-sided; NAN when unknown */
     size_t blocks, block; /* how many, of how many steps each */
 };
-/* Values are averaged over blocks of twice the autocorrelation time (at most 64 blocks), so that neighbours
- * count as independent. Improving or degrading when p <= 0.01 and the line changes by at least 5 % of the
- * mean from end to end; otherwise stable. Returns 0 or -ENOMEM. */
+/* Values are averaged over blocks of three times the autocorrelation time (at most 64 blocks), so that
+ * neighbours count as independent. Improving or degrading when p <= 0.01 and the line changes by at least 5 %
+ * of the mean from end to end; otherwise stable. Returns 0 or -ENOMEM. */
 int n1_stat_trend(const double *values, size_t n, struct n1_stat_trend *ret);
 
 #endif
