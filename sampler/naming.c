@@ -1,22 +1,22 @@
 /*
- * Modules get a key for the symbol helper that outlives generation steps; answers carry the key and the address, so
- * an answer that comes after a step finds its frame, or nothing when the frame is gone.
+ * Modules get a key for the symbol helper that outlives generation steps; answers carry the key and the
+ * address, so an answer that comes after a step finds its frame, or nothing when the frame is gone.
  */
 #include "sampler/naming.h"
 
 #include "n1/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A module as the symbol helper knows it; its key is its index. */
 struct named_module {
     uint32_t model_id; /* 0: gone from the model */
     enum n1_module_kind kind;
-    bool told;         /* symbol state and reason are in the model */
+    bool told; /* symbol state and reason are in the model */
+    char short_name[64];
 };
 
 struct n1_naming {
@@ -24,9 +24,9 @@ struct n1_naming {
     struct n1_symbols *symbols;
     struct named_module *modules;
     size_t count, capacity;
-    uint32_t *key_of;  /* by model id, key + 1; 0: none */
+    uint32_t *key_of; /* by model id, key + 1; 0: none */
     size_t key_capacity;
-    uint32_t next;     /* frames before this one have been asked for */
+    uint32_t next; /* frames before this one have been asked for */
     bool lines;
     uint64_t failed;
 };
@@ -126,6 +126,9 @@ uint32_t n1_naming_module(struct n1_naming *n, struct n1_module *module, pid_t p
     if (!index_key(n, id, n->count))
         return id;
     n->modules[n->count] = (struct named_module){.model_id = id, .kind = module->kind};
+    const char *slash = strrchr(module->path, '/');
+    snprintf(n->modules[n->count].short_name, sizeof n->modules[n->count].short_name, "%s",
+             slash && slash[1] ? slash + 1 : module->path);
     introduce(n, n->count++, module, pid);
     return id;
 }
@@ -148,8 +151,21 @@ static void tell_module(struct n1_naming *n, struct named_module *m, enum n1_sym
     if (m->told || status == N1_SYMBOL_NO_SYMBOL)
         return;
     m->told = true;
-    n1_writer_module_symbols(n->w, m->model_id, status == N1_SYMBOL_FOUND ? N1_SYMBOLS_LOADED : N1_SYMBOLS_NONE,
+    n1_writer_module_symbols(n->w, m->model_id,
+                             status == N1_SYMBOL_FOUND ? N1_SYMBOLS_LOADED : N1_SYMBOLS_NONE,
                              n1_writer_string_z(n->w, n1_symbol_reason(status)));
+}
+
+/* A function of a stripped file is known by its borders only: it is named "module+0x12" after its first byte.
+ */
+static uint32_t function_name(struct n1_naming *n, const struct named_module *m,
+                              const struct n1_symbol_result *result)
+{
+    if (result->status == N1_SYMBOL_FOUND)
+        return n1_writer_string_z(n->w, result->name);
+    char name[320];
+    int len = snprintf(name, sizeof name, "%s+0x%llx", m->short_name, (unsigned long long)result->start);
+    return n1_writer_string(n->w, name, (size_t)len);
 }
 
 static void on_answer(void *context, const struct n1_symbol_result *result)
@@ -162,15 +178,16 @@ static void on_answer(void *context, const struct n1_symbol_result *result)
     if (!frame)
         return;
     tell_module(n, m, result->status);
-    if (result->status != N1_SYMBOL_FOUND) {
-        n->failed++;
+    n->failed += result->status != N1_SYMBOL_FOUND;
+    if (result->status != N1_SYMBOL_FOUND && !result->start) {
         n1_writer_frame_name(n->w, frame, 0, N1_FRAME_NAMELESS);
         return;
     }
     struct n1_model_function entry = {
-        .name = n1_writer_string_z(n->w, result->name),
+        .name = function_name(n, m, result),
         .module = m->model_id,
         .kind = function_kind(m->kind),
+        .reason = n1_writer_string_z(n->w, n1_symbol_reason(result->status)),
         .start = result->start,
         .size = result->size,
     };
@@ -180,13 +197,15 @@ static void on_answer(void *context, const struct n1_symbol_result *result)
     n1_writer_frame_name(n->w, frame, function, N1_FRAME_NAMED);
     if (result->line_status != N1_SYMBOL_FOUND)
         return;
-    /* Tables count physical functions: the position inside the function itself, not inside what was inlined. */
+    /* Tables count physical functions: the position inside the function itself, not inside what was inlined.
+     */
     if (result->own_line)
         n1_writer_frame_line(n->w, frame, n1_writer_string_z(n->w, result->own_file), result->own_line);
     else if (result->line)
         n1_writer_frame_line(n->w, frame, n1_writer_string_z(n->w, result->file), result->line);
     if (result->decl_line)
-        n1_writer_function_line(n->w, function, n1_writer_string_z(n->w, result->decl_file), result->decl_line);
+        n1_writer_function_line(n->w, function, n1_writer_string_z(n->w, result->decl_file),
+                                result->decl_line);
 }
 
 /* False when the queue is full: the cursor stays and asks again at the next pump. */

@@ -74,9 +74,9 @@ static void take_answer(struct n1_symbols *client, struct n1_wire *wire, uint64_
     *ret_id = n1_wire_get_u64(wire);
     result->status = take_status(wire);
     result->line_status = take_status(wire);
+    result->start = n1_wire_get_u64(wire);
+    result->size = n1_wire_get_u64(wire);
     if (result->status == N1_SYMBOL_FOUND) {
-        result->start = n1_wire_get_u64(wire);
-        result->size = n1_wire_get_u64(wire);
         uint32_t mangled = n1_wire_get_u32(wire);
         result->mangled = mangled == 2;
         result->name = take_text(client, wire);

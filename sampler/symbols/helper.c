@@ -124,9 +124,9 @@ static void put_answer(struct n1_wire *wire, const struct helper *helper, const 
     n1_wire_put_u64(wire, answer->id);
     n1_wire_put_u32(wire, answer->status);
     n1_wire_put_u32(wire, answer->line_status);
+    n1_wire_put_u64(wire, helper->hit.start);
+    n1_wire_put_u64(wire, helper->hit.size);
     if (answer->status == N1_SYMBOL_FOUND) {
-        n1_wire_put_u64(wire, helper->hit.start);
-        n1_wire_put_u64(wire, helper->hit.size);
         n1_wire_put_u32(wire, answer->mangled);
         put_text(wire, helper->name);
         if (answer->mangled == N1_DEMANGLE_DONE)
@@ -142,6 +142,7 @@ static void look_up(struct helper *helper, uint32_t index, uint64_t addr, unsign
     struct n1_helper_module *module = module_at(helper, index);
     answer->status = N1_SYMBOL_NO_FILE;
     answer->line_status = N1_SYMBOL_NO_LINES;
+    helper->hit.start = helper->hit.size = 0;
     if (!module)
         return;
     if (n1_helper_module_needs_debug(module, flags)) {

@@ -42,6 +42,7 @@ void n1_helper_module_destroy(struct n1_helper_module *module)
         return;
     n1_helper_module_close_lines(module);
     n1_symbol_table_finish(&module->table);
+    n1_fde_starts_finish(&module->starts);
     if (module->kind == N1_SYMBOL_PERF_MAP)
         n1_perf_map_finish(&module->map);
     if (module->elf_open)
@@ -144,9 +145,11 @@ enum n1_symbol_status n1_helper_module_find(struct n1_helper_module *module, uin
         if (module->table_status != N1_SYMBOL_FOUND)
             n1_symbol_table_finish(&module->table);
     }
-    if (module->table_status != N1_SYMBOL_FOUND)
-        return module->table_status;
-    return n1_symbol_table_find(&module->table, addr, ret_hit) ? N1_SYMBOL_FOUND : N1_SYMBOL_NO_SYMBOL;
+    if (module->table_status == N1_SYMBOL_FOUND && n1_symbol_table_find(&module->table, addr, ret_hit))
+        return N1_SYMBOL_FOUND;
+    if (module->elf_open)
+        n1_fde_starts_find(&module->starts, &module->elf, addr, &ret_hit->start, &ret_hit->size);
+    return module->table_status != N1_SYMBOL_FOUND ? module->table_status : N1_SYMBOL_NO_SYMBOL;
 }
 
 enum n1_symbol_status n1_helper_module_find_line(struct n1_helper_module *module, uint64_t addr,

@@ -5,6 +5,7 @@
 #ifndef N1_SAMPLER_SYMBOLS_HELPER_MODULE_H
 #define N1_SAMPLER_SYMBOLS_HELPER_MODULE_H
 
+#include "sampler/symbols/fde_starts.h"
 #include "sampler/symbols/lines.h"
 #include "sampler/symbols/perf_map.h"
 #include "sampler/symbols/symbol_table.h"
@@ -22,6 +23,7 @@ struct n1_helper_module {
     bool table_built;
     enum n1_symbol_status table_status;
     struct n1_symbol_table table;
+    struct n1_fde_starts starts;
     struct n1_perf_map map;
     struct n1_lines *lines;
     bool lines_tried;
@@ -41,7 +43,8 @@ bool n1_helper_module_needs_debug(struct n1_helper_module *module, unsigned flag
  * the CRC of the module's debuglink. Owns `take_fd` also when it refuses. */
 bool n1_helper_module_take_debug(struct n1_helper_module *module, int take_fd, bool by_crc);
 
-/* The symbol at `addr`. */
+/* The symbol at `addr`. For an ELF file without one, *ret_hit still tells where its function starts and its size,
+ * when the file's unwind information does; else both are 0. */
 enum n1_symbol_status n1_helper_module_find(struct n1_helper_module *module, uint64_t addr,
                                             struct n1_symbol_hit *ret_hit);
 /* The line at `addr`. */
