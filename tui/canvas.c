@@ -222,7 +222,7 @@ void n1_canvas_spark(struct n1_canvas *canvas, int row, int col, int cols, const
 {
     const struct n1_glyphs *glyphs = canvas->glyphs;
     int per_cell = glyphs->braille ? 2 : 1;
-    int gap = spark->motion == N1_MOTION_SWEEP ? 2 : 0;
+    int gap = spark->motion == N1_SPARK_SWEEP ? 2 : 0;
     if (cols <= gap)
         return;
     uint64_t end = spark->first + spark->count; /* index after the newest value */

@@ -70,9 +70,9 @@ void n1_canvas_paint(struct n1_canvas *canvas, int row, int col, int cols, enum 
 /* A horizontal bar of round(fraction * cols) cells; nothing when the fraction is NaN. */
 void n1_canvas_bar(struct n1_canvas *canvas, int row, int col, int cols, double fraction, enum n1_role role);
 
-enum n1_motion {
-    N1_MOTION_SWEEP, /* a write head moves, old cells stay: a refresh changes three cells */
-    N1_MOTION_SCROLL /* the newest value stands at the right edge */
+enum n1_spark_motion {
+    N1_SPARK_SWEEP, /* a write head moves, old cells stay: a refresh changes three cells */
+    N1_SPARK_SCROLL /* the newest value stands at the right edge */
 };
 
 struct n1_spark {
@@ -80,7 +80,7 @@ struct n1_spark {
     size_t count;
     uint64_t first; /* absolute index of values[0], so that a sweep keeps its place */
     double max;     /* value of the highest level; 0 or NaN: the largest value shown */
-    enum n1_motion motion;
+    enum n1_spark_motion motion;
     enum n1_role role;
 };
 

@@ -8,7 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum n1_glyph_set { N1_GLYPHS_BLOCK, N1_GLYPHS_BRAILLE, N1_GLYPHS_SHADE, N1_GLYPHS_ASCII, N1_GLYPHS_COUNT };
+enum n1_glyph_set {
+    N1_GLYPH_SET_BLOCK,
+    N1_GLYPH_SET_BRAILLE,
+    N1_GLYPH_SET_SHADE,
+    N1_GLYPH_SET_ASCII,
+    N1_GLYPH_SET_COUNT
+};
 
 struct n1_glyphs {
     const char *name;

@@ -160,13 +160,13 @@ static void set_colors(struct n1_screen *screen, const struct n1_theme *theme, i
     bool direct = tigetflag("RGB") > 0 || tigetnum("colors") >= 1 << 24;
     screen->color =
         n1_color_decide(asked, getenv("NO_COLOR"), getenv("COLORTERM"), has_colors() ? COLORS : 0, direct);
-    if (screen->color != N1_COLOR_MONO && (start_color() == ERR || use_default_colors() == ERR))
-        screen->color = N1_COLOR_MONO;
+    if (screen->color != N1_COLORS_MONO && (start_color() == ERR || use_default_colors() == ERR))
+        screen->color = N1_COLORS_MONO;
     for (int role = 0; role < N1_ROLE_COUNT; role++) {
         struct n1_look look = n1_theme_look(theme, (enum n1_role)role, screen->color);
         screen->attrs[role] = attrs_of(look.attrs);
         screen->pairs[role] = 0;
-        if (screen->color == N1_COLOR_MONO || (look.fg == N1_COLOR_DEFAULT && look.bg == N1_COLOR_DEFAULT))
+        if (screen->color == N1_COLORS_MONO || (look.fg == N1_COLOR_DEFAULT && look.bg == N1_COLOR_DEFAULT))
             continue;
         if (role + 1 < COLOR_PAIRS && init_extended_pair(role + 1, look.fg, look.bg) == OK)
             screen->pairs[role] = (short)(role + 1);

@@ -21,7 +21,7 @@ struct n1_screen;
  * with what to use instead. Changes nothing. */
 int n1_screen_check(struct n1_error *reterr);
 
-/* Takes the terminal over. `color` is what --color asked for (N1_COLOR_AUTO: decide). Errors as
+/* Takes the terminal over. `color` is what --color asked for (N1_COLORS_AUTO: decide). Errors as
  * n1_screen_check. */
 int n1_screen_open(const struct n1_theme *theme, int color, struct n1_screen **ret, struct n1_error *reterr);
 /* Gives the terminal back. NULL is fine. */

@@ -14,8 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum n1_color_level { N1_COLOR_MONO, N1_COLOR_8, N1_COLOR_16, N1_COLOR_256, N1_COLOR_RGB, N1_COLOR_LEVELS };
-#define N1_COLOR_AUTO (-1)
+enum n1_color_level {
+    N1_COLORS_MONO,
+    N1_COLORS_8,
+    N1_COLORS_16,
+    N1_COLORS_256,
+    N1_COLORS_RGB,
+    N1_COLORS_LEVELS
+};
+#define N1_COLORS_AUTO (-1)
 
 enum n1_attr { N1_ATTR_BOLD = 1, N1_ATTR_DIM = 2, N1_ATTR_UNDERLINE = 4, N1_ATTR_REVERSE = 8 };
 
@@ -64,7 +71,7 @@ void n1_theme_list(const char *const *folders, char *out, size_t cap);
 
 struct n1_look n1_theme_look(const struct n1_theme *theme, enum n1_role role, enum n1_color_level level);
 
-/* Parses never, 8, 16, 256, rgb or auto (N1_COLOR_AUTO). Returns 0 or -EINVAL. */
+/* Parses never, 8, 16, 256, rgb or auto (N1_COLORS_AUTO). Returns 0 or -EINVAL. */
 int n1_color_parse(const char *word, int *ret);
 /* The level to use: `asked` (--color) > NO_COLOR (non-empty) > COLORTERM > the terminal's description; never
  * more than the description can carry, because only what it describes can be sent. `term_colors` ≤ 0: none.

@@ -45,14 +45,14 @@ int n1_color_nearest(uint32_t rgb, int n)
 static int32_t resolve(struct n1_color color, enum n1_color_level level, bool *bright)
 {
     *bright = false;
-    if (level == N1_COLOR_RGB) {
+    if (level == N1_COLORS_RGB) {
         if (color.rgb != N1_COLOR_UNSET)
             return color.rgb;
         if (color.c256 != N1_COLOR_UNSET)
             return color.c256 < 0 ? N1_COLOR_DEFAULT : (int32_t)n1_color_rgb_of(color.c256);
         return color.c16 < 0 ? N1_COLOR_DEFAULT : (int32_t)n1_color_rgb_of(color.c16);
     }
-    if (level == N1_COLOR_256) {
+    if (level == N1_COLORS_256) {
         if (color.c256 != N1_COLOR_UNSET)
             return color.c256;
         if (color.rgb != N1_COLOR_UNSET)
@@ -64,7 +64,7 @@ static int32_t resolve(struct n1_color color, enum n1_color_level level, bool *b
         index = color.c256 < 0 ? N1_COLOR_DEFAULT : n1_color_nearest(n1_color_rgb_of(color.c256), 16);
     if (index == N1_COLOR_UNSET)
         index = color.rgb < 0 ? N1_COLOR_DEFAULT : n1_color_nearest((uint32_t)color.rgb, 16);
-    if (level == N1_COLOR_8 && index >= 8) {
+    if (level == N1_COLORS_8 && index >= 8) {
         *bright = true;
         index -= 8;
     }
@@ -80,7 +80,7 @@ struct n1_look n1_theme_look(const struct n1_theme *theme, enum n1_role role, en
 {
     const struct n1_theme_role *spec = &theme->roles[role];
     struct n1_look look = {N1_COLOR_DEFAULT, N1_COLOR_DEFAULT, spec->attrs};
-    if (level == N1_COLOR_MONO) {
+    if (level == N1_COLORS_MONO) {
         if (spec->mono != N1_COLOR_UNSET)
             look.attrs = (uint8_t)spec->mono;
         else if (has_background(spec->bg))
@@ -90,7 +90,7 @@ struct n1_look n1_theme_look(const struct n1_theme *theme, enum n1_role role, en
     bool bright_fg, bright_bg;
     look.fg = resolve(spec->fg, level, &bright_fg);
     look.bg = resolve(spec->bg, level, &bright_bg);
-    if (level == N1_COLOR_8 && bright_fg && look.fg == 0 && look.bg <= 0) {
+    if (level == N1_COLORS_8 && bright_fg && look.fg == 0 && look.bg <= 0) {
         look.fg = N1_COLOR_DEFAULT; /* bright black would be black on black */
         look.attrs |= N1_ATTR_DIM;
     } else if (bright_fg) {
@@ -104,8 +104,8 @@ int n1_color_parse(const char *word, int *ret)
     static const struct {
         const char *word;
         int level;
-    } words[] = {{"auto", N1_COLOR_AUTO}, {"never", N1_COLOR_MONO}, {"8", N1_COLOR_8},
-                 {"16", N1_COLOR_16},     {"256", N1_COLOR_256},    {"rgb", N1_COLOR_RGB}};
+    } words[] = {{"auto", N1_COLORS_AUTO}, {"never", N1_COLORS_MONO}, {"8", N1_COLORS_8},
+                 {"16", N1_COLORS_16},     {"256", N1_COLORS_256},    {"rgb", N1_COLORS_RGB}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(words[i].word, word) == 0) {
             *ret = words[i].level;
@@ -118,15 +118,15 @@ int n1_color_parse(const char *word, int *ret)
 enum n1_color_level n1_color_decide(int asked, const char *no_color, const char *colorterm, int term_colors,
                                     bool term_direct)
 {
-    enum n1_color_level most = term_direct          ? N1_COLOR_RGB
-                               : term_colors >= 256 ? N1_COLOR_256
-                               : term_colors >= 16  ? N1_COLOR_16
-                               : term_colors >= 8   ? N1_COLOR_8
-                                                    : N1_COLOR_MONO;
-    if (asked != N1_COLOR_AUTO)
+    enum n1_color_level most = term_direct          ? N1_COLORS_RGB
+                               : term_colors >= 256 ? N1_COLORS_256
+                               : term_colors >= 16  ? N1_COLORS_16
+                               : term_colors >= 8   ? N1_COLORS_8
+                                                    : N1_COLORS_MONO;
+    if (asked != N1_COLORS_AUTO)
         return asked < (int)most ? (enum n1_color_level)asked : most;
     if (no_color != NULL && no_color[0] != '\0')
-        return N1_COLOR_MONO;
+        return N1_COLORS_MONO;
     bool rgb = colorterm != NULL && (strcmp(colorterm, "truecolor") == 0 || strcmp(colorterm, "24bit") == 0);
-    return rgb || term_colors > 256 || most < N1_COLOR_RGB ? most : N1_COLOR_256;
+    return rgb || term_colors > 256 || most < N1_COLORS_RGB ? most : N1_COLORS_256;
 }

@@ -34,7 +34,7 @@ static struct n1_canvas make(int rows, int cols, enum n1_glyph_set set)
 static void clips(void **state)
 {
     (void)state;
-    struct n1_canvas c = make(3, 8, N1_GLYPHS_ASCII);
+    struct n1_canvas c = make(3, 8, N1_GLYPH_SET_ASCII);
     struct n1_rect before = n1_canvas_enter(&c, (struct n1_rect){1, 2, 1, 4});
     n1_canvas_text(&c, 0, -2, N1_ROLE_TEXT, "abcdefgh");
     n1_canvas_text(&c, 1, 0, N1_ROLE_TEXT, "no");
@@ -51,7 +51,7 @@ static void clips(void **state)
 static void wide_and_combining(void **state)
 {
     (void)state;
-    struct n1_canvas c = make(1, 6, N1_GLYPHS_BLOCK);
+    struct n1_canvas c = make(1, 6, N1_GLYPH_SET_BLOCK);
     assert_int_equal(n1_canvas_text(&c, 0, 0, N1_ROLE_TEXT,
                                     "\xe6\x97\xa5"
                                     "e\xcc\x81\xcc\x82\xcc\x83x"),
@@ -66,7 +66,7 @@ static void wide_and_combining(void **state)
     n1_canvas_text(&c, 0, 2, N1_ROLE_TEXT, "\xe6\x9c\xac");
     shows(&c, "  \xe6\x9c\xac\n");
     n1_canvas_finish(&c);
-    c = make(1, 6, N1_GLYPHS_ASCII);
+    c = make(1, 6, N1_GLYPH_SET_ASCII);
     n1_canvas_text(&c, 0, 0, N1_ROLE_TEXT, "\xc3\xbc\xe6\x97\xa5\xcc\x81!\x1b");
     shows(&c, "?\?!?\n");
     n1_canvas_finish(&c);
@@ -75,11 +75,11 @@ static void wide_and_combining(void **state)
 static void graphs(void **state)
 {
     (void)state;
-    struct n1_canvas c = make(1, 8, N1_GLYPHS_ASCII);
+    struct n1_canvas c = make(1, 8, N1_GLYPH_SET_ASCII);
     double values[20];
     for (int i = 0; i < 20; i++)
         values[i] = i % 8;
-    struct n1_spark spark = {.values = values, .count = 5, .max = 7, .motion = N1_MOTION_SCROLL};
+    struct n1_spark spark = {.values = values, .count = 5, .max = 7, .motion = N1_SPARK_SCROLL};
     n1_canvas_spark(&c, 0, 0, 8, &spark);
     shows(&c, "   .:-=+\n");
     spark.count = 8;
@@ -87,7 +87,7 @@ static void graphs(void **state)
     n1_canvas_spark(&c, 0, 0, 8, &spark);
     shows(&c, ".: =+*#@\n");
     values[2] = 2;
-    spark.motion = N1_MOTION_SWEEP;
+    spark.motion = N1_SPARK_SWEEP;
     spark.count = 3;
     n1_canvas_spark(&c, 0, 0, 8, &spark);
     shows(&c, ".:-\n");
@@ -98,9 +98,9 @@ static void graphs(void **state)
     n1_canvas_spark(&c, 0, 0, 8, &spark);
     shows(&c, "  -=+*#@\n");
     n1_canvas_finish(&c);
-    c = make(1, 4, N1_GLYPHS_BRAILLE);
+    c = make(1, 4, N1_GLYPH_SET_BRAILLE);
     struct n1_spark dots = {
-        .values = (const double[]){0, 3, NAN, 1}, .count = 4, .max = 3, .motion = N1_MOTION_SCROLL};
+        .values = (const double[]){0, 3, NAN, 1}, .count = 4, .max = 3, .motion = N1_SPARK_SCROLL};
     n1_canvas_spark(&c, 0, 2, 2, &dots);
     shows(&c, "  \xe2\xa3\xb8\xe2\xa2\xa0\n");
     n1_canvas_finish(&c);
@@ -113,9 +113,9 @@ static void a_sweep_changes_little(void **state)
     static double values[300];
     for (int i = 0; i < 300; i++)
         values[i] = (i * 37) % 101;
-    struct n1_canvas a = make(1, 30, N1_GLYPHS_BLOCK), b = make(1, 30, N1_GLYPHS_BLOCK);
+    struct n1_canvas a = make(1, 30, N1_GLYPH_SET_BLOCK), b = make(1, 30, N1_GLYPH_SET_BLOCK);
     for (size_t n = 1; n < 299; n++) {
-        struct n1_spark spark = {.values = values, .count = n, .max = 100, .motion = N1_MOTION_SWEEP};
+        struct n1_spark spark = {.values = values, .count = n, .max = 100, .motion = N1_SPARK_SWEEP};
         n1_canvas_spark(&a, 0, 0, 30, &spark);
         spark.count = n + 1;
         n1_canvas_spark(&b, 0, 0, 30, &spark);
@@ -131,7 +131,7 @@ static void a_sweep_changes_little(void **state)
 static void bars(void **state)
 {
     (void)state;
-    struct n1_canvas c = make(1, 10, N1_GLYPHS_ASCII);
+    struct n1_canvas c = make(1, 10, N1_GLYPH_SET_ASCII);
     n1_canvas_bar(&c, 0, 0, 10, NAN, N1_ROLE_BAR);
     shows(&c, "\n");
     n1_canvas_bar(&c, 0, 0, 10, 0.44, N1_ROLE_BAR);

@@ -18,7 +18,7 @@ typedef void (*format_fn)(char *, const struct n1_glyphs *, double);
 static void is(format_fn fn, double value, const char *want)
 {
     char out[N1_FORMAT_CAP];
-    fn(out, n1_glyphs_get(N1_GLYPHS_ASCII), value);
+    fn(out, n1_glyphs_get(N1_GLYPH_SET_ASCII), value);
     assert_string_equal(out, want);
 }
 
@@ -67,7 +67,7 @@ static void unknown_is_not_zero(void **state)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char out[N1_FORMAT_CAP];
         is(all[i], NAN, "-");
-        all[i](out, n1_glyphs_get(N1_GLYPHS_BLOCK), NAN);
+        all[i](out, n1_glyphs_get(N1_GLYPH_SET_BLOCK), NAN);
         assert_string_equal(out, "\xe2\x80\x93");
     }
 }
@@ -77,7 +77,7 @@ static void widths_hold_over_all_magnitudes(void **state)
     (void)state;
     for (double v = 0.001; v < 1e22; v *= 1.013) {
         char out[N1_FORMAT_CAP];
-        const struct n1_glyphs *g = n1_glyphs_get(N1_GLYPHS_ASCII);
+        const struct n1_glyphs *g = n1_glyphs_get(N1_GLYPH_SET_ASCII);
         n1_format_bytes(out, g, v);
         assert_true(strlen(out) <= (v < 9.9e20 ? 4 : 5));
         n1_format_count(out, g, v);

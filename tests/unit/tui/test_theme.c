@@ -29,7 +29,7 @@ static void shipped_themes_load(void **state)
     struct n1_theme builtin, file;
     n1_theme_builtin(&builtin);
     assert_int_equal(n1_theme_load("default-dark", folders, &file, NULL), 0);
-    for (int level = 0; level < N1_COLOR_LEVELS; level++) {
+    for (int level = 0; level < N1_COLORS_LEVELS; level++) {
         for (int role = 0; role < N1_ROLE_COUNT; role++) {
             struct n1_look a = n1_theme_look(&builtin, (enum n1_role)role, (enum n1_color_level)level);
             struct n1_look b = n1_theme_look(&file, (enum n1_role)role, (enum n1_color_level)level);
@@ -87,20 +87,20 @@ static void missing_levels_are_derived(void **state)
               "\"dim\":{\"fg\":75},\"text\":{\"fg\":\"brightred\"},\"title\":{\"fg\":\"brightblack\"}}}",
               &theme, NULL),
         0);
-    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_RGB).fg, 0xff0000);
-    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_256).fg, 196);
-    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_256).bg, 74);
-    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_16).fg, 9);
-    struct n1_look eight = n1_theme_look(&theme, N1_ROLE_TEXT, N1_COLOR_8);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLORS_RGB).fg, 0xff0000);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLORS_256).fg, 196);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLORS_256).bg, 74);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_BAR, N1_COLORS_16).fg, 9);
+    struct n1_look eight = n1_theme_look(&theme, N1_ROLE_TEXT, N1_COLORS_8);
     assert_int_equal(eight.fg, 1);
     assert_true(eight.attrs & N1_ATTR_BOLD);
-    assert_int_equal(n1_theme_look(&theme, N1_ROLE_TITLE, N1_COLOR_8).fg,
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_TITLE, N1_COLORS_8).fg,
                      N1_COLOR_DEFAULT); /* not black on black */
-    assert_int_equal(n1_theme_look(&theme, N1_ROLE_DIM, N1_COLOR_RGB).fg, 0x5fafff);
-    struct n1_look mono = n1_theme_look(&theme, N1_ROLE_BAR, N1_COLOR_MONO);
+    assert_int_equal(n1_theme_look(&theme, N1_ROLE_DIM, N1_COLORS_RGB).fg, 0x5fafff);
+    struct n1_look mono = n1_theme_look(&theme, N1_ROLE_BAR, N1_COLORS_MONO);
     assert_int_equal(mono.fg, N1_COLOR_DEFAULT);
     assert_true(mono.attrs & N1_ATTR_REVERSE);
-    for (int level = 0; level < N1_COLOR_LEVELS; level++) {
+    for (int level = 0; level < N1_COLORS_LEVELS; level++) {
         for (int role = 0; role < N1_ROLE_COUNT; role++) {
             static const int32_t most[] = {-1, 7, 15, 255, 0xffffff};
             struct n1_look look = n1_theme_look(&theme, (enum n1_role)role, (enum n1_color_level)level);
@@ -113,16 +113,16 @@ static void missing_levels_are_derived(void **state)
 static void order_of_decision(void **state)
 {
     (void)state;
-    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, NULL, NULL, 256, false), N1_COLOR_256);
-    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, "", NULL, 8, false), N1_COLOR_8);
-    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, "1", "truecolor", 256, true), N1_COLOR_MONO);
-    assert_int_equal(n1_color_decide(N1_COLOR_16, "1", NULL, 256, false), N1_COLOR_16);
-    assert_int_equal(n1_color_decide(N1_COLOR_RGB, NULL, NULL, 8, false), N1_COLOR_8);
-    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, NULL, "truecolor", 256, true), N1_COLOR_RGB);
-    assert_int_equal(n1_color_decide(N1_COLOR_AUTO, NULL, NULL, 0, false), N1_COLOR_MONO);
+    assert_int_equal(n1_color_decide(N1_COLORS_AUTO, NULL, NULL, 256, false), N1_COLORS_256);
+    assert_int_equal(n1_color_decide(N1_COLORS_AUTO, "", NULL, 8, false), N1_COLORS_8);
+    assert_int_equal(n1_color_decide(N1_COLORS_AUTO, "1", "truecolor", 256, true), N1_COLORS_MONO);
+    assert_int_equal(n1_color_decide(N1_COLORS_16, "1", NULL, 256, false), N1_COLORS_16);
+    assert_int_equal(n1_color_decide(N1_COLORS_RGB, NULL, NULL, 8, false), N1_COLORS_8);
+    assert_int_equal(n1_color_decide(N1_COLORS_AUTO, NULL, "truecolor", 256, true), N1_COLORS_RGB);
+    assert_int_equal(n1_color_decide(N1_COLORS_AUTO, NULL, NULL, 0, false), N1_COLORS_MONO);
     int level = 99;
     assert_int_equal(n1_color_parse("never", &level), 0);
-    assert_int_equal(level, N1_COLOR_MONO);
+    assert_int_equal(level, N1_COLORS_MONO);
     assert_true(n1_color_parse("pretty", &level) < 0);
 }
 
@@ -157,7 +157,7 @@ static void text_can_be_read(void **state)
                 continue;
             bool graph = role == N1_ROLE_SPARK_CPU || role == N1_ROLE_SPARK_MEM ||
                          role == N1_ROLE_SPARK_WAIT || role == N1_ROLE_BAR;
-            struct n1_look look = n1_theme_look(&theme, (enum n1_role)role, N1_COLOR_256);
+            struct n1_look look = n1_theme_look(&theme, (enum n1_role)role, N1_COLORS_256);
             uint32_t fg = look.fg < 0 ? ink : n1_color_rgb_of(look.fg),
                      bg = look.bg < 0 ? paper : n1_color_rgb_of(look.bg);
             if (contrast(fg, bg) < (graph ? 3 : 4.5))

@@ -1,0 +1,233 @@
+/*
+ * The state over a new picture. Rows are kept as stable ids, because indices change with every picture. The
+ * order holds still for a few seconds after the user moved, so that nobody presses Enter on a row that has
+ * just jumped.
+ */
+#include "tui/app.h"
+
+#include "n1/time.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SORT_HOLD_SECONDS 4.0
+#define MESSAGE_SECONDS 5.0
+
+const struct n1_app_window n1_app_windows[] = {
+    {"5 s", 5 * N1_SECOND_NS}, {"30 s", 30 * N1_SECOND_NS}, {"all", 0}, {NULL, 0}};
+
+void n1_app_init(struct n1_app *app, int rows, int cols)
+{
+    memset(app, 0, sizeof *app);
+    app->window = 1;
+    app->refresh_ms = 1000;
+    app->moved_at = -1e9;
+    n1_app_resize(app, rows, cols);
+}
+
+void n1_app_finish(struct n1_app *app)
+{
+    free(app->ids);
+    free(app->functions);
+    n1_flame_finish(&app->flame);
+    memset(app, 0, sizeof *app);
+}
+
+void n1_app_resize(struct n1_app *app, int rows, int cols)
+{
+    unsigned wanted = app->wanted ? app->wanted : n1_layout_default(rows, cols);
+    app->rows = rows;
+    app->cols = cols;
+    n1_layout_compute(rows, cols, wanted, app->focus, &app->layout);
+}
+
+struct n1_scene_query n1_app_query(const struct n1_app *app)
+{
+    return (struct n1_scene_query){.span = n1_app_windows[app->window].span,
+                                   .end = app->paused ? app->paused_at : 0,
+                                   .thread_id = app->thread_tid,
+                                   .text = app->filter};
+}
+
+void n1_app_say(struct n1_app *app, enum n1_role role, double clock, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(app->message, sizeof app->message, fmt, args);
+    va_end(args);
+    app->message_role = role;
+    app->message_until = clock + MESSAGE_SECONDS;
+}
+
+bool n1_app_matches(const char *find, const struct n1_profile_function *function)
+{
+    return find[0] != '\0' &&
+           (strcasestr(function->name, find) != NULL || strcasestr(function->module_name, find) != NULL);
+}
+
+/* --- rows of the table --- */
+
+struct order {
+    const struct n1_profile_function *functions;
+    enum n1_sort sort;
+    bool inverted;
+};
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? 1 : a > b ? -1 : 0; /* largest first */
+}
+
+static int compare_rows(const void *a, const void *b, void *context)
+{
+    const struct order *order = context;
+    const struct n1_profile_function *x = &order->functions[*(const uint32_t *)a];
+    const struct n1_profile_function *y = &order->functions[*(const uint32_t *)b];
+    int rc = 0;
+    if (order->sort == N1_SORT_TOTAL)
+        rc = compare_u64(x->total_ns, y->total_ns);
+    else if (order->sort == N1_SORT_NAME)
+        rc = strcmp(x->name, y->name);
+    else if (order->sort == N1_SORT_MODULE)
+        rc = strcmp(x->module_name, y->module_name);
+    if (order->inverted && order->sort != N1_SORT_SELF)
+        rc = -rc;
+    if (rc == 0)
+        rc = compare_u64(x->self_ns, y->self_ns) * (order->inverted && order->sort == N1_SORT_SELF ? -1 : 1);
+    if (rc == 0)
+        rc = compare_u64(x->total_ns, y->total_ns);
+    if (rc == 0)
+        rc = strcmp(x->name, y->name);
+    return rc ? rc : x->id < y->id ? -1 : x->id > y->id;
+}
+
+static bool shown(const struct n1_app *app, const struct n1_scene *scene, const struct n1_profile_function *f)
+{
+    if (f->total_ns == 0)
+        return false;
+    /* An expression is the profile's business; plain text hides rows as well as stacks. */
+    if (app->filter[0] == '\0' || app->filter[0] == '!' || scene->filter_error[0] != '\0')
+        return true;
+    return n1_app_matches(app->filter, f);
+}
+
+static bool room_for(struct n1_app *app, size_t rows)
+{
+    if (rows <= app->row_capacity)
+        return true;
+    size_t capacity = rows + 256;
+    uint64_t *ids = realloc(app->ids, capacity * sizeof *ids);
+    if (ids != NULL)
+        app->ids = ids;
+    uint32_t *functions = realloc(app->functions, capacity * sizeof *functions);
+    if (functions != NULL)
+        app->functions = functions;
+    if (ids == NULL || functions == NULL)
+        return false;
+    app->row_capacity = capacity;
+    return true;
+}
+
+/* In the order of before: rows that are still there, then the new ones, sorted. */
+static size_t keep_order(struct n1_app *app, const struct n1_scene *scene, struct order *order, size_t count)
+{
+    bool *placed = calloc(count ? count : 1, 1);
+    size_t used = 0;
+    if (placed == NULL)
+        return app->row_count;
+    for (size_t i = 0; i < app->row_count; i++) {
+        ptrdiff_t at = n1_profile_find(scene->profile, app->ids[i]);
+        if (at >= 0 && (size_t)at < count && !placed[at] && shown(app, scene, &order->functions[at])) {
+            placed[at] = true;
+            app->functions[used++] = (uint32_t)at;
+        }
+    }
+    size_t old = used;
+    for (size_t i = 0; i < count; i++) {
+        if (!placed[i] && shown(app, scene, &order->functions[i]))
+            app->functions[used++] = (uint32_t)i;
+    }
+    qsort_r(app->functions + old, used - old, sizeof *app->functions, compare_rows, order);
+    free(placed);
+    return used;
+}
+
+static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double clock)
+{
+    size_t count, used = 0;
+    struct order order = {n1_profile_functions(scene->profile, &count), app->sort, app->inverted};
+    bool held = clock - app->moved_at < SORT_HOLD_SECONDS && app->row_count > 0;
+    if (!room_for(app, count))
+        return;
+    if (held) {
+        used = keep_order(app, scene, &order, count);
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            if (shown(app, scene, &order.functions[i]))
+                app->functions[used++] = (uint32_t)i;
+        }
+        qsort_r(app->functions, used, sizeof *app->functions, compare_rows, &order);
+    }
+    app->row_count = used;
+    for (size_t i = 0; i < used; i++)
+        app->ids[i] = order.functions[app->functions[i]].id;
+    for (size_t i = 0; app->selected != 0 && i < used; i++) {
+        if (app->ids[i] == app->selected)
+            app->table.selected = (int)i;
+    }
+    if (app->selected == 0)
+        app->table.selected = app->table.top = 0;
+    n1_list_fit(&app->table, (int)used, app->layout.pane[N1_PANE_TABLE].rows - 1);
+}
+
+ptrdiff_t n1_app_selected(const struct n1_app *app, const struct n1_scene *scene)
+{
+    if (app->selected != 0)
+        return n1_profile_find(scene->profile, app->selected);
+    return app->row_count > 0 ? (ptrdiff_t)app->functions[app->table.selected] : -1;
+}
+
+void n1_app_select(struct n1_app *app, uint64_t id, double clock)
+{
+    app->selected = id;
+    app->moved_at = clock;
+    app->detail.selected = app->detail.top = 0;
+}
+
+static void sync_detail(struct n1_app *app, const struct n1_scene *scene)
+{
+    ptrdiff_t at = n1_app_selected(app, scene);
+    app->caller_count = app->callee_count = 0;
+    if (at >= 0) {
+        size_t all = n1_profile_callers(scene->profile, (size_t)at, app->callers, N1_SCENE_EDGES);
+        app->caller_count = all < N1_SCENE_EDGES ? all : N1_SCENE_EDGES;
+        all = n1_profile_callees(scene->profile, (size_t)at, app->callees, N1_SCENE_EDGES);
+        app->callee_count = all < N1_SCENE_EDGES ? all : N1_SCENE_EDGES;
+    }
+    n1_list_fit(&app->detail, (int)(app->caller_count + app->callee_count), N1_SCENE_EDGES * 2);
+}
+
+static void sync_threads(struct n1_app *app, const struct n1_scene *scene)
+{
+    for (size_t i = 0; app->thread_selected != 0 && i < scene->thread_count; i++) {
+        if (scene->threads[i].tid == app->thread_selected)
+            app->threads.selected = (int)i + 1; /* row 0 is "all threads" */
+    }
+    n1_list_fit(&app->threads, (int)scene->thread_count + 1, app->layout.pane[N1_PANE_THREADS].rows - 1);
+}
+
+void n1_app_sync(struct n1_app *app, const struct n1_scene *scene, double clock)
+{
+    n1_app_resize(app, app->rows, app->cols);
+    if (!scene->ready)
+        return;
+    sync_rows(app, scene, clock);
+    sync_detail(app, scene);
+    sync_threads(app, scene);
+    n1_list_fit(&app->log, (int)scene->event_count, app->layout.pane[N1_PANE_LOG].rows - 1);
+    struct n1_rect flame = app->layout.pane[N1_PANE_FLAME];
+    if (flame.rows > 1)
+        n1_flame_layout(&app->flame, scene->profile, flame.cols, flame.rows - 1);
+}

@@ -1,0 +1,116 @@
+/*
+ * The state of the screen: what is shown where, what is selected, what is being typed; and what a key does to
+ * it. Knows no terminal and no clock of its own, so that a test can press keys and look. Main thread.
+ */
+#ifndef N1_TUI_APP_H
+#define N1_TUI_APP_H
+
+#include "tui/canvas.h"
+#include "tui/flame.h"
+#include "tui/layout.h"
+#include "tui/list.h"
+#include "tui/scene.h"
+
+#include <stdbool.h>
+
+#define N1_INPUT_CAP 128
+#define N1_BACK_MAX 32
+
+/* X(id, name shown) — sort orders of the function table */
+#define N1_SORT_MAP(X)                                                                                       \
+    X(SELF, "self")                                                                                          \
+    X(TOTAL, "total")                                                                                        \
+    X(NAME, "name")                                                                                          \
+    X(MODULE, "module")
+
+enum n1_sort {
+#define X(id, name) N1_SORT_##id,
+    N1_SORT_MAP(X)
+#undef X
+        N1_SORT_COUNT
+};
+
+enum n1_prompt { N1_PROMPT_NONE, N1_PROMPT_FIND, N1_PROMPT_FILTER };
+
+/* What the owner of the loop has to do after a key; bits. */
+enum n1_effect {
+    N1_EFFECT_QUIT = 1,
+    N1_EFFECT_UPDATE = 2, /* the question has changed: take a new picture */
+    N1_EFFECT_REPAINT = 4,
+    N1_EFFECT_SUSPEND = 8,
+    N1_EFFECT_SNAPSHOT = 16
+};
+
+struct n1_app {
+    /* geometry */
+    int rows, cols;
+    struct n1_layout layout;
+    unsigned wanted; /* panes the user has; 0: the defaults of the size */
+    enum n1_pane focus;
+    /* the function table: order and selection */
+    enum n1_sort sort;
+    bool inverted;
+    uint64_t *ids;       /* stable ids in the order shown */
+    uint32_t *functions; /* index in the profile of each */
+    size_t row_count, row_capacity;
+    struct n1_list table;
+    uint64_t selected; /* stable id; 0: whatever is first */
+    double moved_at;   /* seconds of the loop's clock when the selection was last moved */
+    uint64_t back[N1_BACK_MAX];
+    size_t back_len;
+    /* callers and callees of the selected function */
+    struct n1_profile_edge callers[N1_SCENE_EDGES], callees[N1_SCENE_EDGES];
+    size_t caller_count, callee_count;
+    struct n1_list detail; /* rows: callers, then callees */
+    struct n1_list threads, log, help;
+    uint32_t thread_selected; /* tid, 0: the row decides */
+    struct n1_flame flame;
+    /* what is asked of the model */
+    uint32_t thread_tid; /* filter, 0: all */
+    int window;          /* index into n1_app_windows */
+    bool paused;
+    n1_ns paused_at;
+    /* typing */
+    enum n1_prompt prompt;
+    char input[N1_INPUT_CAP], find[N1_INPUT_CAP], filter[N1_INPUT_CAP];
+    bool help_open;
+    /* habits */
+    unsigned refresh_ms;
+    enum n1_spark_motion motion;
+    /* a line of news in the status row */
+    char message[256];
+    enum n1_role message_role;
+    double message_until;
+};
+
+struct n1_app_window {
+    const char *name;
+    n1_ns span; /* 0: everything */
+};
+extern const struct n1_app_window n1_app_windows[];
+
+void n1_app_init(struct n1_app *app, int rows, int cols);
+void n1_app_finish(struct n1_app *app);
+void n1_app_resize(struct n1_app *app, int rows, int cols);
+
+/* The question that the state amounts to. */
+struct n1_scene_query n1_app_query(const struct n1_app *app);
+/* Puts the state in order over a new picture: rows, selection, edges, flame. `clock` is in seconds. */
+void n1_app_sync(struct n1_app *app, const struct n1_scene *scene, double clock);
+/* Carries out a key; returns effects. Needs a sync before the next draw. */
+unsigned n1_app_key(struct n1_app *app, const struct n1_scene *scene, uint32_t key, double clock);
+/* Shows a line in the status row for some seconds. */
+void n1_app_say(struct n1_app *app, enum n1_role role, double clock, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Draws the whole frame. */
+void n1_app_draw(const struct n1_app *app, const struct n1_scene *scene, double clock,
+                 struct n1_canvas *canvas);
+
+/* Index in the profile of the selected function, -1 when there is none. */
+ptrdiff_t n1_app_selected(const struct n1_app *app, const struct n1_scene *scene);
+/* Whether a function matches the find text; false when there is none. */
+bool n1_app_matches(const char *find, const struct n1_profile_function *function);
+/* The selected row of the table moves to the function with this id. */
+void n1_app_select(struct n1_app *app, uint64_t id, double clock);
+
+#endif

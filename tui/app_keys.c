@@ -1,0 +1,390 @@
+/*
+ * What keys do. First the prompt, then help, then moves in the focused pane, then everything else: one
+ * function an action, no key is named here.
+ */
+#include "tui/app.h"
+#include "tui/views/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void focus(struct n1_app *app, enum n1_pane pane)
+{
+    if (app->wanted == 0)
+        app->wanted = n1_layout_default(app->rows, app->cols);
+    app->wanted |= N1_PANE_BIT(pane);
+    app->focus = pane;
+    n1_app_resize(app, app->rows, app->cols);
+}
+
+/* Shows and focuses a pane; when it has the focus already, hides it. */
+static void toggle(struct n1_app *app, enum n1_pane pane)
+{
+    if (app->focus != pane) {
+        focus(app, pane);
+        return;
+    }
+    app->wanted &= ~N1_PANE_BIT(pane);
+    app->focus = N1_PANE_TABLE;
+    n1_app_resize(app, app->rows, app->cols);
+}
+
+static void next_pane(struct n1_app *app, int direction)
+{
+    for (int i = 1; i < N1_PANE_COUNT; i++) {
+        int pane = (app->focus + i * direction + N1_PANE_COUNT) % N1_PANE_COUNT;
+        if (app->layout.pane[pane].rows > 0) {
+            focus(app, (enum n1_pane)pane);
+            return;
+        }
+    }
+}
+
+/* The next match in the order of the table, starting after (or with, when `here`) the selected row. */
+static void find(struct n1_app *app, const struct n1_scene *scene, int direction, bool here, double clock)
+{
+    size_t count;
+    const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
+    int rows = (int)app->row_count;
+    for (int i = here ? 0 : 1; i <= rows - !here; i++) {
+        int row = ((app->table.selected + i * direction) % rows + rows) % rows;
+        if (app->functions[row] < count && n1_app_matches(app->find, &functions[app->functions[row]])) {
+            n1_app_select(app, app->ids[row], clock);
+            return;
+        }
+    }
+    if (app->find[0] != '\0' && (here || rows == 0))
+        n1_app_say(app, N1_ROLE_LOG_WARN, clock, "no function matches \"%s\"", app->find);
+}
+
+static unsigned prompt_key(struct n1_app *app, const struct n1_scene *scene, uint32_t key, double clock)
+{
+    size_t len = strlen(app->input);
+    char *target = app->prompt == N1_PROMPT_FIND ? app->find : app->filter;
+    bool changed = false;
+    if (key == N1_KEY_ENTER || key == N1_KEY_ESC || key == N1_KEY_CTRL('C')) {
+        if (key != N1_KEY_ENTER)
+            app->input[0] = '\0';
+        changed = strcmp(target, app->input) != 0;
+        app->message_until = 0;
+    } else if (key == N1_KEY_BACKSPACE || key == N1_KEY_DELETE) {
+        while (len > 0 && ((unsigned char)app->input[len - 1] & 0xc0) == 0x80)
+            len--;
+        app->input[len > 0 ? len - 1 : 0] = '\0';
+    } else if (key == N1_KEY_CTRL('U')) {
+        app->input[0] = '\0';
+    } else if (key >= 32 && key != 127 && key < N1_KEY_SPECIAL) {
+        char bytes[5] = {0};
+        size_t n = key < 0x80 ? 1 : key < 0x800 ? 2 : key < 0x10000 ? 3 : 4;
+        static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+        for (size_t i = n; i-- > 1; key >>= 6)
+            bytes[i] = (char)(0x80 | (key & 0x3f));
+        bytes[0] = (char)(lead[n] | key);
+        if (len + n < sizeof app->input)
+            memcpy(app->input + len, bytes, n + 1);
+        key = 0;
+    }
+    bool done = key == N1_KEY_ENTER || key == N1_KEY_ESC || key == N1_KEY_CTRL('C');
+    enum n1_prompt prompt = app->prompt;
+    if (done)
+        app->prompt = N1_PROMPT_NONE;
+    if (prompt == N1_PROMPT_FIND) { /* finds while typing */
+        snprintf(app->find, sizeof app->find, "%s", app->input);
+        if (app->find[0] != '\0')
+            find(app, scene, 1, true, clock);
+        return 0;
+    }
+    if (!done || !changed)
+        return 0;
+    snprintf(app->filter, sizeof app->filter, "%s", app->input);
+    app->moved_at = -1e9; /* another question: a fresh order */
+    return N1_EFFECT_UPDATE;
+}
+
+static void open_prompt(struct n1_app *app, enum n1_prompt prompt)
+{
+    app->prompt = prompt;
+    snprintf(app->input, sizeof app->input, "%s", prompt == N1_PROMPT_FILTER ? app->filter : "");
+}
+
+static void step_thread(struct n1_app *app, const struct n1_scene *scene, int direction)
+{
+    size_t at = 0; /* 0: all threads */
+    for (size_t i = 0; i < scene->thread_count; i++) {
+        if (scene->threads[i].tid == app->thread_tid)
+            at = i + 1;
+    }
+    if (direction > 0 ? at < scene->thread_count : at > 0)
+        at = direction > 0 ? at + 1 : at - 1;
+    app->thread_tid = at ? scene->threads[at - 1].tid : 0;
+    app->thread_selected = app->thread_tid;
+    app->threads.selected = (int)at;
+}
+
+static void go_to_function(struct n1_app *app, const struct n1_scene *scene, uint32_t function, double clock)
+{
+    size_t count;
+    const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
+    ptrdiff_t at = n1_app_selected(app, scene);
+    if (function >= count)
+        return;
+    if (at >= 0 && app->back_len < N1_BACK_MAX)
+        app->back[app->back_len++] = functions[at].id;
+    n1_app_select(app, functions[function].id, clock);
+}
+
+static unsigned enter(struct n1_app *app, const struct n1_scene *scene, double clock)
+{
+    int row = app->detail.selected;
+    switch (app->focus) {
+    case N1_PANE_TABLE:
+        if (n1_app_selected(app, scene) >= 0)
+            focus(app, N1_PANE_DETAIL);
+        return 0;
+    case N1_PANE_DETAIL:
+        if (row < (int)app->caller_count)
+            go_to_function(app, scene, app->callers[row].function, clock);
+        else if (row < (int)(app->caller_count + app->callee_count))
+            go_to_function(app, scene, app->callees[row - (int)app->caller_count].function, clock);
+        return 0;
+    case N1_PANE_FLAME:
+        n1_flame_zoom_in(&app->flame, scene->profile);
+        return 0;
+    case N1_PANE_THREADS:
+        row = app->threads.selected - 1;
+        app->thread_tid = row >= 0 && row < (int)scene->thread_count ? scene->threads[row].tid : 0;
+        return N1_EFFECT_UPDATE;
+    default:
+        return 0;
+    }
+}
+
+static unsigned back(struct n1_app *app)
+{
+    if (app->find[0] != '\0') {
+        app->find[0] = '\0';
+    } else if (app->focus == N1_PANE_FLAME && n1_flame_zoom_out(&app->flame)) {
+        return 0;
+    } else if (app->focus == N1_PANE_DETAIL && app->back_len > 0) {
+        app->selected = app->back[--app->back_len];
+    } else if (app->focus != N1_PANE_TABLE) {
+        app->focus = N1_PANE_TABLE;
+    } else if (app->filter[0] != '\0') {
+        app->filter[0] = '\0';
+        return N1_EFFECT_UPDATE;
+    } else if (app->thread_tid != 0) {
+        app->thread_tid = 0;
+        return N1_EFFECT_UPDATE;
+    }
+    return 0;
+}
+
+static void zoom(struct n1_app *app, const struct n1_scene *scene, double clock)
+{
+    size_t count;
+    const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
+    ptrdiff_t at = n1_app_selected(app, scene);
+    if (app->flame.zoom_function != 0 || app->flame.zoom_len > 0) {
+        app->flame.zoom_function = 0;
+        app->flame.zoom_len = 0;
+        app->flame.selected = 0;
+        return;
+    }
+    if (app->focus == N1_PANE_FLAME) {
+        n1_flame_zoom_in(&app->flame, scene->profile);
+        return;
+    }
+    if (at < 0)
+        return;
+    focus(app, N1_PANE_FLAME);
+    app->flame.zoom_function = functions[at].id;
+    app->flame.selected = 0;
+    n1_app_say(app, N1_ROLE_LOG_INFO, clock, "flame: what %.120s calls; z again shows everything",
+               functions[at].name);
+}
+
+static bool move(struct n1_app *app, const struct n1_scene *scene, enum n1_action action, double clock)
+{
+    switch (app->focus) {
+    case N1_PANE_TABLE:
+        if (!n1_list_move(&app->table, action))
+            return false;
+        if (app->row_count > 0)
+            n1_app_select(app, action == N1_ACTION_TOP ? 0 : app->ids[app->table.selected], clock);
+        app->back_len = 0;
+        return true;
+    case N1_PANE_DETAIL:
+        return n1_list_move(&app->detail, action);
+    case N1_PANE_FLAME:
+        return n1_flame_move(&app->flame, action);
+    case N1_PANE_THREADS:
+        if (!n1_list_move(&app->threads, action))
+            return false;
+        app->thread_selected = app->threads.selected > 0 ? scene->threads[app->threads.selected - 1].tid : 0;
+        return true;
+    case N1_PANE_LOG:
+        return n1_list_move(&app->log, action);
+    default:
+        return false;
+    }
+}
+
+static void set_refresh(struct n1_app *app, enum n1_action action, double clock)
+{
+    static const unsigned steps[] = {250, 500, 1000, 2000, 5000, 10000};
+    int at = 0;
+    while (at < 5 && steps[at] < app->refresh_ms)
+        at++;
+    if (action == N1_ACTION_REFRESH_DEFAULT)
+        at = 2;
+    else if (action == N1_ACTION_SLOWER && at < 5)
+        at++;
+    else if (action == N1_ACTION_FASTER && at > 0)
+        at--;
+    app->refresh_ms = steps[at];
+    n1_app_say(app, N1_ROLE_LOG_INFO, clock, "refresh every %g s", steps[at] / 1000.0);
+}
+
+static unsigned pause(struct n1_app *app, const struct n1_scene *scene)
+{
+    app->paused = !app->paused;
+    app->paused_at = scene->now;
+    return N1_EFFECT_UPDATE;
+}
+
+static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_action action, double clock)
+{
+    switch (action) {
+    case N1_ACTION_HELP:
+        app->help_open = true;
+        app->help.selected = app->help.top = 0;
+        return 0;
+    case N1_ACTION_FIND:
+    case N1_ACTION_FILTER:
+        open_prompt(app, action == N1_ACTION_FIND ? N1_PROMPT_FIND : N1_PROMPT_FILTER);
+        return 0;
+    case N1_ACTION_FIND_NEXT:
+    case N1_ACTION_FIND_PREVIOUS:
+        find(app, scene, action == N1_ACTION_FIND_NEXT ? 1 : -1, false, clock);
+        return 0;
+    case N1_ACTION_FLAME:
+        toggle(app, N1_PANE_FLAME);
+        return 0;
+    case N1_ACTION_THREADS:
+        toggle(app, N1_PANE_THREADS);
+        return 0;
+    case N1_ACTION_MEMORY:
+        toggle(app, N1_PANE_MEMORY);
+        return 0;
+    case N1_ACTION_DETAIL:
+        toggle(app, N1_PANE_DETAIL);
+        return 0;
+    case N1_ACTION_LOG:
+        toggle(app, N1_PANE_LOG);
+        return 0;
+    case N1_ACTION_SORT:
+        app->sort = (enum n1_sort)((app->sort + 1) % N1_SORT_COUNT);
+        app->inverted = false;
+        app->moved_at = -1e9;
+        return 0;
+    case N1_ACTION_INVERT:
+        app->inverted = !app->inverted;
+        app->moved_at = -1e9;
+        return 0;
+    case N1_ACTION_THREAD_NEXT:
+    case N1_ACTION_THREAD_PREVIOUS:
+        step_thread(app, scene, action == N1_ACTION_THREAD_NEXT ? 1 : -1);
+        return N1_EFFECT_UPDATE;
+    case N1_ACTION_SNAPSHOT:
+        return N1_EFFECT_SNAPSHOT;
+    case N1_ACTION_QUIT:
+    case N1_ACTION_INTERRUPT:
+        return N1_EFFECT_QUIT;
+    case N1_ACTION_PAUSE:
+        return pause(app, scene);
+    case N1_ACTION_WINDOW:
+        app->window = n1_app_windows[app->window + 1].name ? app->window + 1 : 0;
+        return N1_EFFECT_UPDATE;
+    case N1_ACTION_ENTER:
+    case N1_ACTION_RIGHT:
+        return enter(app, scene, clock);
+    case N1_ACTION_BACK:
+    case N1_ACTION_LEFT:
+        return back(app);
+    case N1_ACTION_ZOOM:
+        zoom(app, scene, clock);
+        return 0;
+    case N1_ACTION_FLIP:
+        app->flame.flipped = !app->flame.flipped;
+        return 0;
+    case N1_ACTION_NEXT_PANE:
+    case N1_ACTION_PREVIOUS_PANE:
+        next_pane(app, action == N1_ACTION_NEXT_PANE ? 1 : -1);
+        return 0;
+    case N1_ACTION_SLOWER:
+    case N1_ACTION_FASTER:
+    case N1_ACTION_REFRESH_DEFAULT:
+        set_refresh(app, action, clock);
+        return 0;
+    case N1_ACTION_MOTION:
+        app->motion = app->motion == N1_SPARK_SWEEP ? N1_SPARK_SCROLL : N1_SPARK_SWEEP;
+        return 0;
+    case N1_ACTION_REPAINT:
+        return N1_EFFECT_REPAINT;
+    case N1_ACTION_SUSPEND:
+        return N1_EFFECT_SUSPEND;
+    default:
+        return 0;
+    }
+}
+
+/* Help is a page to scroll: no selection, so the top line moves. */
+static unsigned help_key(struct n1_app *app, enum n1_action action)
+{
+    int page = app->rows - 2, last = n1_view_help_lines() - page, *top = &app->help.top;
+    switch (action) {
+    case N1_ACTION_HELP:
+    case N1_ACTION_BACK:
+    case N1_ACTION_LEFT:
+    case N1_ACTION_ENTER:
+    case N1_ACTION_QUIT:
+        app->help_open = false;
+        return 0;
+    case N1_ACTION_UP:
+    case N1_ACTION_DOWN:
+        *top += action == N1_ACTION_UP ? -1 : 1;
+        break;
+    case N1_ACTION_PAGE_UP:
+    case N1_ACTION_PAGE_DOWN:
+    case N1_ACTION_PAUSE: /* Space turns the page, as in every pager */
+        *top += action == N1_ACTION_PAGE_UP ? -page : page;
+        break;
+    case N1_ACTION_TOP:
+    case N1_ACTION_BOTTOM:
+        *top = action == N1_ACTION_TOP ? 0 : last;
+        break;
+    case N1_ACTION_INTERRUPT:
+        return N1_EFFECT_QUIT;
+    case N1_ACTION_SUSPEND:
+        return N1_EFFECT_SUSPEND;
+    case N1_ACTION_REPAINT:
+        return N1_EFFECT_REPAINT;
+    default:
+        break;
+    }
+    *top = *top > last ? last : *top;
+    *top = *top < 0 ? 0 : *top;
+    return 0;
+}
+
+unsigned n1_app_key(struct n1_app *app, const struct n1_scene *scene, uint32_t key, double clock)
+{
+    if (app->prompt != N1_PROMPT_NONE)
+        return prompt_key(app, scene, key, clock);
+    enum n1_action action = n1_keys_action(key);
+    if (app->help_open)
+        return help_key(app, action);
+    if (move(app, scene, action, clock))
+        return 0;
+    return act(app, scene, action, clock);
+}

@@ -1,0 +1,328 @@
+/*
+ * The loop. A tick takes a new picture; a key takes one only when it asked another question. The first second
+ * has quick ticks, so that the first figures come as soon as there are any. When nothing more can come (a
+ * recording, a dead sampler) there are no ticks at all.
+ */
+#include "tui/live.h"
+
+#include "tui/commands/save.h"
+#include "tui/signals.h"
+
+#include "n1/time.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define QUICK_MS 100    /* ticks of the first second */
+#define RETRY_MS 50     /* after a frame that the terminal did not take */
+#define KEYS_A_TURN 256 /* then a frame is due, however fast somebody pastes */
+
+struct live {
+    struct n1_session *session;
+    const struct n1_live_options *options;
+    struct n1_scene scene;
+    struct n1_app app;
+    struct n1_canvas canvas;
+    n1_ns started, due;
+    uint64_t notices;
+    bool dirty, settled; /* settled: the last picture of a model that does not move any more has been taken */
+    int status;          /* exit status, -1 while it runs */
+};
+
+static double seconds_now(void)
+{
+    return (double)n1_time_mono() / 1e9;
+}
+
+static enum n1_scene_link link_of(const struct n1_session *session)
+{
+    switch (n1_session_state(session)) {
+    case N1_SESSION_STARTING:
+        return N1_LINK_STARTING;
+    case N1_SESSION_ATTACHED:
+        return N1_LINK_LIVE;
+    case N1_SESSION_ENDED: {
+        struct n1_reader *reader = n1_session_reader(session);
+        return reader != NULL && n1_reader_is_file(reader) ? N1_LINK_REPLAY : N1_LINK_CLOSED;
+    }
+    default:
+        return N1_LINK_LOST;
+    }
+}
+
+static void take_picture(struct live *live)
+{
+    struct n1_reader *reader = n1_session_reader(live->session);
+    struct n1_scene_query query = n1_app_query(&live->app);
+    if (reader == NULL)
+        return;
+    int rc = -EAGAIN;
+    for (int tries = 0; tries < 3 && rc == -EAGAIN; tries++)
+        rc = n1_scene_update(&live->scene, reader, &query);
+    if (rc == N1_E_DAMAGED)
+        n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(),
+                   "the model is damaged; the last good picture stays");
+    live->dirty = true;
+}
+
+static void pump(struct live *live)
+{
+    enum n1_scene_link before = live->scene.link;
+    enum n1_session_state state = n1_session_pump(live->session);
+    uint64_t count = 0;
+    const char *notice = n1_session_notice(live->session, &count);
+    live->scene.link = link_of(live->session);
+    if (state == N1_SESSION_FAILED) {
+        live->status = 1;
+        return;
+    }
+    if (count != live->notices) {
+        live->notices = count;
+        n1_app_say(&live->app, N1_ROLE_LOG_WARN, seconds_now(), "%s", notice);
+        live->dirty = true;
+    }
+    if (live->scene.link != before) {
+        if (live->scene.link == N1_LINK_LOST)
+            n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "%s",
+                       n1_session_error(live->session)->what);
+        live->settled = false;
+        live->due = 0;
+        live->dirty = true;
+    }
+}
+
+static void tick(struct live *live, n1_ns now)
+{
+    unsigned ms = live->app.refresh_ms;
+    if (now - live->started < N1_SECOND_NS || !live->scene.ready)
+        ms = QUICK_MS;
+    live->due = live->due + (n1_ns)ms * 1000000; /* absolute, so that ticks do not drift … */
+    if (live->due <= now)
+        live->due = now + (n1_ns)ms * 1000000; /* … unless they are missed */
+    pump(live);
+    if (live->app.paused)
+        return;
+    take_picture(live);
+    if (live->scene.link != N1_LINK_STARTING && live->scene.link != N1_LINK_LIVE)
+        live->settled = true;
+}
+
+static void snapshot(struct live *live)
+{
+    struct n1_reader *reader = n1_session_reader(live->session);
+    struct n1_scene_query query = n1_app_query(&live->app);
+    struct n1_filter filter;
+    struct n1_error error = {0};
+    char path[512];
+    if (reader == NULL || !live->scene.ready) {
+        n1_app_say(&live->app, N1_ROLE_LOG_WARN, seconds_now(), "nothing to save yet");
+        return;
+    }
+    n1_scene_filter(&live->scene, &query, &filter);
+    struct n1_save save = {.format = "json",
+                           .output_dir = live->options->output_dir,
+                           .report = {.window = live->scene.window, .filter = &filter}};
+    if (n1_save(reader, &save, path, sizeof path, &error) < 0)
+        n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "not saved: %s", error.what);
+    else
+        n1_app_say(&live->app, N1_ROLE_LOG_INFO, seconds_now(), "saved %s", path);
+}
+
+static void apply(struct live *live, unsigned effects)
+{
+    live->dirty = true;
+    if (effects & N1_EFFECT_QUIT)
+        live->status = 0;
+    if (effects & N1_EFFECT_SUSPEND)
+        n1_screen_suspend(live->options->screen, true);
+    if (effects & N1_EFFECT_REPAINT)
+        n1_screen_invalidate(live->options->screen);
+    if (effects & N1_EFFECT_UPDATE)
+        take_picture(live);
+    if (effects & N1_EFFECT_SNAPSHOT)
+        snapshot(live);
+}
+
+static void keys(struct live *live)
+{
+    uint32_t key;
+    int rc = 1;
+    for (int i = 0; i < KEYS_A_TURN && live->status < 0; i++) {
+        rc = n1_screen_key(live->options->screen, &key);
+        if (rc != 1)
+            break;
+        apply(live, n1_app_key(&live->app, &live->scene, key, seconds_now()));
+        n1_app_sync(&live->app, &live->scene, seconds_now()); /* the next key sees what this one did */
+    }
+    if (rc < 0)
+        live->status = 128 + SIGHUP;
+}
+
+static void signals(struct live *live)
+{
+    int number;
+    while ((number = n1_signals_next()) != 0) {
+        if (number == SIGTSTP)
+            n1_screen_suspend(live->options->screen, false);
+        else if (number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGHUP)
+            live->status = 128 + number;
+        live->dirty = true; /* WINCH, CONT: the paint measures */
+    }
+}
+
+static int draw(struct live *live)
+{
+    int rows, cols;
+    if (n1_screen_measure(live->options->screen, &rows, &cols) || live->canvas.cells == NULL) {
+        n1_canvas_finish(&live->canvas);
+        int rc = n1_canvas_init(&live->canvas, rows, cols, live->options->glyphs);
+        if (rc < 0)
+            return rc;
+        n1_app_resize(&live->app, rows, cols);
+    }
+    double clock = seconds_now();
+    n1_app_sync(&live->app, &live->scene, clock);
+    n1_app_draw(&live->app, &live->scene, clock, &live->canvas);
+    return n1_screen_paint(live->options->screen, &live->canvas);
+}
+
+static void turn(struct live *live)
+{
+    int retry = -1;
+    if (live->dirty) {
+        int rc = draw(live);
+        if (rc == -EAGAIN)
+            retry = RETRY_MS;
+        else if (rc < 0)
+            live->status = rc == -EIO ? 128 + SIGHUP : 1;
+        else
+            live->dirty = false;
+    }
+    if (live->status >= 0)
+        return;
+    n1_ns now = n1_time_mono();
+    int wait = live->settled ? -1 : live->due > now ? (int)((live->due - now + 999999) / 1000000) : 0;
+    if (live->settled && live->app.message_until > seconds_now())
+        wait = 1000; /* a message has to go again */
+    if (retry >= 0 && (wait < 0 || wait > retry))
+        wait = retry;
+    struct pollfd fds[3] = {{n1_screen_fd(live->options->screen), POLLIN, 0},
+                            {n1_signals_fd(), POLLIN, 0},
+                            {n1_session_fd(live->session), POLLIN, 0}};
+    int ready = poll(fds, 3, wait);
+    if (live->settled && ready == 0)
+        live->dirty = true;
+    signals(live);
+    if (live->status < 0)
+        keys(live);
+    if (live->status < 0 && fds[2].revents)
+        pump(live);
+    now = n1_time_mono();
+    if (live->status < 0 && !live->settled && now >= live->due)
+        tick(live, now);
+}
+
+static int init(struct live *live, struct n1_session *session, const struct n1_live_options *options,
+                int rows, int cols, struct n1_error *reterr)
+{
+    *live = (struct live){.session = session, .options = options, .status = -1, .dirty = true};
+    if (n1_scene_init(&live->scene) < 0)
+        return n1_error_set(reterr, -ENOMEM, "no memory for the screen");
+    live->scene.link = link_of(session);
+    n1_app_init(&live->app, rows, cols);
+    live->app.refresh_ms = options->refresh_ms;
+    live->app.motion = options->motion;
+    live->started = n1_time_mono();
+    return 0;
+}
+
+static void finish(struct live *live)
+{
+    n1_app_finish(&live->app);
+    n1_scene_finish(&live->scene);
+    n1_canvas_finish(&live->canvas);
+}
+
+int n1_live_run(struct n1_session *session, const struct n1_live_options *options, struct n1_error *reterr)
+{
+    struct live live;
+    int rows, cols;
+    n1_screen_measure(options->screen, &rows, &cols);
+    int rc = init(&live, session, options, rows, cols, reterr);
+    if (rc < 0) {
+        n1_screen_close(options->screen);
+        return n1_error_exit_status(rc);
+    }
+    if (options->notice != NULL && options->notice[0] != '\0')
+        n1_app_say(&live.app, N1_ROLE_LOG_WARN, seconds_now() + 5, "%s", options->notice);
+    while (live.status < 0)
+        turn(&live);
+    n1_screen_close(options->screen);
+    if (n1_session_state(session) == N1_SESSION_FAILED) {
+        const struct n1_error *error = n1_session_error(session);
+        if (reterr != NULL)
+            *reterr = *error;
+        live.status = n1_error_exit_status(error->code);
+    }
+    finish(&live);
+    return live.status;
+}
+
+static uint32_t key_named(const char **at)
+{
+    static const struct {
+        const char *name;
+        uint32_t key;
+    } names[] = {{"Enter", N1_KEY_ENTER},   {"Esc", N1_KEY_ESC},        {"Tab", N1_KEY_TAB},
+                 {"Up", N1_KEY_UP},         {"Down", N1_KEY_DOWN},      {"Left", N1_KEY_LEFT},
+                 {"Right", N1_KEY_RIGHT},   {"Home", N1_KEY_HOME},      {"End", N1_KEY_END},
+                 {"PgUp", N1_KEY_PAGE_UP},  {"PgDn", N1_KEY_PAGE_DOWN}, {"S-Tab", N1_KEY_BACK_TAB},
+                 {"Bksp", N1_KEY_BACKSPACE}};
+    const char *end = **at == '<' ? strchr(*at, '>') : NULL;
+    if (end == NULL)
+        return (unsigned char)*(*at)++;
+    size_t len = (size_t)(end - *at - 1);
+    unsigned number = 0;
+    uint32_t key = N1_KEY_NONE;
+    if (len >= 2 && (*at)[1] == 'F' && sscanf(*at + 2, "%u>", &number) == 1 && number >= 1 && number <= 12)
+        key = N1_KEY_F(number);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strlen(names[i].name) == len && strncmp(names[i].name, *at + 1, len) == 0)
+            key = names[i].key;
+    }
+    *at = end + 1;
+    return key;
+}
+
+int n1_live_dump(struct n1_session *session, const struct n1_live_options *options, int rows, int cols,
+                 const char *keys_text, bool roles, FILE *out, struct n1_error *reterr)
+{
+    struct live live;
+    int rc = init(&live, session, options, rows, cols, reterr);
+    if (rc < 0)
+        return rc;
+    double clock = 1; /* stands still */
+    take_picture(&live);
+    n1_app_sync(&live.app, &live.scene, clock);
+    for (const char *at = keys_text; rc == 0 && at != NULL && *at != '\0';) {
+        uint32_t key = key_named(&at);
+        if (key == N1_KEY_NONE) {
+            rc = n1_error_set(reterr, N1_E_USAGE, "no such key before \"%s\"", at);
+            break;
+        }
+        if (n1_app_key(&live.app, &live.scene, key, clock) & N1_EFFECT_UPDATE)
+            take_picture(&live);
+        n1_app_sync(&live.app, &live.scene, clock);
+    }
+    if (rc == 0)
+        rc = n1_canvas_init(&live.canvas, rows, cols, options->glyphs);
+    if (rc == 0) {
+        n1_app_draw(&live.app, &live.scene, clock, &live.canvas);
+        n1_canvas_dump(&live.canvas, roles, out);
+    }
+    finish(&live);
+    return rc;
+}

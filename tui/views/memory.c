@@ -1,0 +1,88 @@
+/*
+ * The memory pane: what the target's memory consists of, straight from the metrics. Whatever is not known
+ * says why; it never shows as zero.
+ */
+#include "tui/views/view.h"
+
+#include "tui/format.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct line {
+    int metric;
+    const char *label;
+    int indent;
+    bool share; /* a bar of its share of the resident memory */
+};
+
+static const struct line lines[] = {
+    {N1_METRIC_MEM_RSS, "resident", 0, true},
+    {N1_METRIC_MEM_ANON, "anonymous", 1, true},
+    {N1_METRIC_MEM_FILE, "files", 1, true},
+    {N1_METRIC_MEM_SHMEM, "shared", 1, true},
+    {N1_METRIC_MEM_RSS_PEAK, "peak", 0, false},
+    {N1_METRIC_MEM_SWAP, "swapped out", 0, false},
+    {N1_METRIC_MEM_PSS, "proportional", 0, true},
+    {N1_METRIC_MEM_USS, "only its own", 0, true},
+    {N1_METRIC_MEM_HEAP, "brk heap", 0, false},
+    {N1_METRIC_MEM_ANON_MAPPED, "anon mapped", 0, false},
+    {N1_METRIC_MEM_VIRTUAL, "address space", 0, false},
+    {N1_METRIC_FAULT_MINOR, "minor faults/s", 0, false},
+    {N1_METRIC_FAULT_MAJOR, "major faults/s", 0, false},
+    {N1_METRIC_CGROUP_MEM_CURRENT, "cgroup", 0, false},
+    {N1_METRIC_CGROUP_MEM_HEADROOM, "to its limit", 0, false},
+    {N1_METRIC_HOST_MEM_AVAILABLE, "host available", 0, false},
+    {N1_METRIC_FDS, "descriptors", 0, false},
+};
+
+static void draw_line(struct n1_canvas *canvas, int row, const struct line *line,
+                      const struct n1_scene *scene)
+{
+    const struct n1_scene_metric *metric = &scene->metrics[line->metric];
+    const struct n1_metric_info *info = n1_metric_info(line->metric);
+    int cols = n1_canvas_cols(canvas), col = 17;
+    char number[N1_FORMAT_CAP];
+    bool counter = info->kind == N1_METRIC_KIND_COUNTER;
+    double value = counter ? metric->per_second : metric->value;
+    n1_canvas_text_cut(canvas, row, 1 + line->indent * 2, 15, N1_ROLE_LABEL, line->label, N1_CUT_END);
+    if (info->unit == N1_UNIT_BYTES)
+        n1_format_bytes(number, canvas->glyphs, value);
+    else
+        n1_format_count(number, canvas->glyphs, value);
+    n1_canvas_text_right(canvas, row, col + 5, 5, isnan(value) ? N1_ROLE_UNKNOWN : N1_ROLE_VALUE, number);
+    col += 6;
+    if (isnan(value)) {
+        n1_canvas_text_cut(canvas, row, col, cols - col, N1_ROLE_UNKNOWN, metric->why, N1_CUT_END);
+        return;
+    }
+    double rss = scene->metrics[N1_METRIC_MEM_RSS].value;
+    if (!counter && info->unit == N1_UNIT_BYTES && fabs(metric->per_second * 60) >= 4096 && cols - col >= 9) {
+        char text[N1_FORMAT_CAP + 8];
+        n1_format_bytes_signed(number, canvas->glyphs, metric->per_second * 60);
+        snprintf(text, sizeof text, "%s/min", number);
+        n1_canvas_text_right(canvas, row, col + 9, 9, N1_ROLE_TEXT, text);
+    }
+    col += 10;
+    if (line->share && rss > 0 && cols - col >= 6)
+        n1_canvas_bar(canvas, row, col, cols - col - 1, value / rss, N1_ROLE_SPARK_MEM);
+}
+
+static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app)
+{
+    n1_view_title(canvas, app, N1_PANE_MEMORY, "memory");
+    if (!scene->ready)
+        return;
+    for (int i = 0; i < (int)(sizeof lines / sizeof lines[0]) && i + 1 < n1_canvas_rows(canvas); i++)
+        draw_line(canvas, i + 1, &lines[i], scene);
+}
+
+const struct n1_view n1_view_memory = {
+    "memory",
+    N1_ACTION_MEMORY,
+    3,
+    28,
+    draw,
+    "Memory of the process, with its growth a minute and its share of the resident\n"
+    "memory. proportional: shared pages divided by their sharers; only its own: what\n"
+    "would be free if it ended. A dash is unknown, and the reason stands beside it.\n"};

@@ -1,0 +1,119 @@
+/*
+ * The two bottom rows. Status: what is being typed, or the state of things in one loud word, the way to where
+ * we are, and a line of news. Key bar: from the key table.
+ */
+#include "tui/views/view.h"
+
+#include <stdio.h>
+
+static void chip_text(const struct n1_scene *scene, const struct n1_app *app, char out[64],
+                      enum n1_role *role)
+{
+    char end[32];
+    *role = N1_ROLE_ENDED;
+    if (app->paused) {
+        snprintf(out, 64, " PAUSED ");
+        *role = N1_ROLE_PAUSED;
+    } else if (scene->link == N1_LINK_LOST) {
+        snprintf(out, 64, " SAMPLER DIED ");
+        *role = N1_ROLE_ERROR;
+    } else if (scene->ready && scene->state == N1_STATE_TARGET_GONE) {
+        n1_scene_exit_text(scene, end);
+        snprintf(out, 64, " ENDED (%s) ", end);
+    } else if (scene->link == N1_LINK_REPLAY) {
+        snprintf(out, 64, " REPLAY ");
+        *role = N1_ROLE_LIVE;
+    } else if (scene->link == N1_LINK_CLOSED) {
+        snprintf(out, 64, " DETACHED ");
+    } else if (!scene->ready || scene->link == N1_LINK_STARTING || scene->state == N1_STATE_STARTING) {
+        snprintf(out, 64, " ATTACHING ");
+        *role = N1_ROLE_PAUSED;
+    } else if (scene->process_state == N1_PROCESS_STOPPED) {
+        snprintf(out, 64, " TARGET STOPPED ");
+        *role = N1_ROLE_PAUSED;
+    } else {
+        snprintf(out, 64, " LIVE ");
+        *role = N1_ROLE_LIVE;
+    }
+}
+
+static void prompt(struct n1_canvas *canvas, const struct n1_app *app)
+{
+    int cols = n1_canvas_cols(canvas);
+    int col =
+        n1_canvas_text(canvas, 0, 0, N1_ROLE_TITLE, app->prompt == N1_PROMPT_FIND ? "find: " : "filter: ");
+    const char *hint =
+        app->prompt == N1_PROMPT_FIND ? "Enter keeps, Esc clears" : "Enter applies, Esc clears, !EXPR";
+    int room = cols - col - 1;
+    col += n1_canvas_text_cut(canvas, 0, col, room, N1_ROLE_INPUT, app->input, N1_CUT_START);
+    n1_canvas_put(canvas, 0, col, ' ', N1_ROLE_SELECTED); /* the cursor */
+    if (cols - col > n1_text_cols(hint) + 4)
+        n1_canvas_text_right(canvas, 0, cols, 40, N1_ROLE_LABEL, hint);
+}
+
+void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app,
+                    double clock)
+{
+    int cols = n1_canvas_cols(canvas);
+    char text[1100];
+    enum n1_role role;
+    if (app->prompt != N1_PROMPT_NONE) {
+        prompt(canvas, app);
+        return;
+    }
+    chip_text(scene, app, text, &role);
+    int col = n1_canvas_text(canvas, 0, 0, role, text) + 1, end = cols;
+    if (clock < app->message_until) {
+        n1_canvas_text_cut(canvas, 0, col, cols - col, app->message_role, app->message, N1_CUT_END);
+        if (app->paused)
+            n1_canvas_paint(canvas, 0, 0, cols, N1_ROLE_PAUSED);
+        return;
+    }
+    if (app->help_open)
+        snprintf(text, sizeof text, "%d/%d", app->help.top + 1, n1_view_help_lines());
+    else if (app->refresh_ms != 1000)
+        snprintf(text, sizeof text, "%d/%zu  every %g s", app->row_count ? app->table.selected + 1 : 0,
+                 app->row_count, app->refresh_ms / 1000.0);
+    else
+        snprintf(text, sizeof text, "%d/%zu", app->row_count ? app->table.selected + 1 : 0, app->row_count);
+    if (cols >= 40) {
+        n1_canvas_text_right(canvas, 0, end, 24, N1_ROLE_LABEL, text);
+        end -= n1_text_cols(text) + 1;
+    }
+    ptrdiff_t at = scene->ready ? n1_app_selected(app, scene) : -1;
+    if (app->paused) {
+        n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_PAUSED,
+                           "the picture is held, sampling goes on; Space goes on", N1_CUT_END);
+        n1_canvas_paint(canvas, 0, 0, cols, N1_ROLE_PAUSED);
+    } else if (app->help_open) {
+        n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_TEXT,
+                           "help: arrows and Space scroll, Esc leaves", N1_CUT_END);
+    } else if (scene->link == N1_LINK_LOST) {
+        n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_LOG_CRIT,
+                           "no new samples will come; everything up to now can be browsed and saved",
+                           N1_CUT_END);
+    } else if (at >= 0) { /* the full name of what is selected */
+        size_t count;
+        const struct n1_profile_function *function = &n1_profile_functions(scene->profile, &count)[at];
+        snprintf(text, sizeof text, "%s > %.500s  [%.100s]", n1_views[app->focus]->name, function->name,
+                 function->module_name);
+        n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_TEXT, text, N1_CUT_MIDDLE);
+    }
+}
+
+void n1_view_keys(struct n1_canvas *canvas)
+{
+    size_t count;
+    const struct n1_key_binding *keys = n1_keys(&count);
+    int col = 0, cols = n1_canvas_cols(canvas);
+    for (size_t i = 0; i < count; i++) {
+        char name[12];
+        if (keys[i].label[0] == '\0')
+            continue;
+        n1_keys_name(name, keys[i].key);
+        if (col + n1_text_cols(name) + n1_text_cols(keys[i].label) > cols)
+            break;
+        col = n1_canvas_text(canvas, 0, col, N1_ROLE_FBAR_KEY, name);
+        col = n1_canvas_text(canvas, 0, col, N1_ROLE_FBAR_TEXT, keys[i].label) + 1;
+    }
+}
