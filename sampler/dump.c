@@ -1,8 +1,8 @@
 /*
- * Every thread's stack once, without stopping anybody. A blocked thread says its stack pointer and program counter in
- * /proc/PID/task/TID/syscall; its stack is read in one call and the file read again: only when nothing moved is the
- * stack a real one. A thread that runs is caught by the engine's clock. What can be had neither way is entered
- * without frames, so that no thread is missing.
+ * Every thread's stack once, without stopping anybody. A blocked thread says its stack pointer and program
+ * counter in /proc/PID/task/TID/syscall; its stack is read in one call and the file read again: only when
+ * nothing moved is the stack a real one. A thread that runs is caught by the engine's clock. What can be had
+ * neither way is entered without frames, so that no thread is missing.
  */
 #include "sampler/watch_state.h"
 
@@ -68,7 +68,8 @@ static size_t read_stack(pid_t pid, uint64_t sp, uint8_t *buf)
     return got;
 }
 
-static bool dump_blocked(struct n1_watch *watch, struct n1_target *t, struct n1_roster_entry *entry, uint8_t *buf)
+static bool dump_blocked(struct n1_watch *watch, struct n1_target *t, struct n1_roster_entry *entry,
+                         uint8_t *buf)
 {
     struct where before, after;
     if (!read_where(t, entry->tid, &before))

@@ -1,6 +1,7 @@
 /*
- * Life of a sample between engine and store. Chains are interned from the root down: the leaf's address stays in the
- * sample, so a hot loop makes one node. When a table is full the writer gives id 0 and counts the sample as [other].
+ * Life of a sample between engine and store. Chains are interned from the root down: the leaf's address stays
+ * in the sample, so a hot loop makes one node. When a table is full the writer gives id 0 and counts the
+ * sample as [other].
  */
 #include "sampler/feed.h"
 
@@ -26,6 +27,17 @@ static uint32_t user_frame(struct n1_feed *feed, struct n1_target *t, const stru
     return n1_writer_frame(feed->w, module, offset);
 }
 
+/* A stack led into code that we know no mapping of: an mmap record was lost. Looking again costs, so seldom.
+ */
+static void reload_mappings(struct n1_target *t, n1_ns now)
+{
+    struct n1_error why;
+    if (now < t->space_loaded + N1_SECOND_NS)
+        return;
+    t->space_loaded = now;
+    n1_space_load(&t->space, &why);
+}
+
 void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, const struct n1_raw_sample *raw,
                    uint32_t flags)
 {
@@ -38,6 +50,8 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
         n1_writer_self_add(feed->w, N1_SELF_TRUNCATED, 1);
         feed->truncated_short += walk.end == N1_WALK_SHORT;
     }
+    if (walk.end == N1_WALK_UNMAPPED)
+        reload_mappings(t, raw->time);
     if (walk.libunwind)
         n1_writer_self_add(feed->w, N1_SELF_FALLBACK, 1);
     n1_writer_self_add(feed->w, N1_SELF_FRAMES_WALKED, walk.count);
@@ -116,12 +130,31 @@ static void on_comm(void *context, n1_ns time, pid_t pid, pid_t tid, const char 
         n1_target_exec(t, &feed->caller, feed->w);
 }
 
+/* A child of a target. One that is gone before we can look is counted by the engine as samples of no target.
+ */
+static void adopt(struct n1_feed *feed, pid_t pid, const struct n1_target *parent)
+{
+    struct n1_target *t = NULL;
+    struct n1_error why;
+    if (!feed->children || !parent || n1_targets_find(feed->targets, pid))
+        return;
+    if (n1_targets_add(feed->targets, pid, &feed->caller, feed->w, &t, &why) < 0)
+        return;
+    n1_space_finish(&t->space);
+    if (n1_space_clone(&t->space, &parent->space, pid) < 0)
+        n1_space_load(&t->space, &why);
+}
+
 static void on_fork(void *context, n1_ns time, pid_t pid, pid_t tid, pid_t parent_pid, pid_t parent_tid)
 {
     struct n1_feed *feed = context;
     struct n1_target *t = pid == parent_pid ? n1_targets_find(feed->targets, pid) : NULL;
+    if (pid != parent_pid) {
+        adopt(feed, pid, n1_targets_find(feed->targets, parent_pid));
+        return;
+    }
     if (!t)
-        return; /* another process: whether it is watched is decided elsewhere */
+        return;
     const struct n1_roster_entry *parent = n1_roster_find(&t->roster, parent_tid);
     char name[16] = "";
     if (parent)

@@ -1,6 +1,6 @@
 /*
- * From what an engine delivers to the model: raw samples are walked, their frames and chains interned, threads get
- * their slots, mappings and processes are kept up to date. Sampler thread only.
+ * From what an engine delivers to the model: raw samples are walked, their frames and chains interned,
+ * threads get their slots, mappings and processes are kept up to date. Sampler thread only.
  */
 #ifndef N1_SAMPLER_FEED_H
 #define N1_SAMPLER_FEED_H
@@ -18,6 +18,7 @@ struct n1_feed {
     struct n1_caller caller;
     bool kernel_frames; /* permitted */
     bool dump;          /* samples are stacks of a dump */
+    bool children;      /* processes that a target forks become targets */
     n1_ns last_sample;  /* time of the latest sample delivered */
     uint64_t throttled, truncated_short;
     struct n1_walk_frame frames[N1_WALK_FRAMES_MAX];

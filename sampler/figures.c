@@ -1,6 +1,6 @@
 /*
- * A value is pushed when the pass measured it anew; a value that became unknown is pushed once as unknown, with its
- * reason, so that the screen shows a dash and not the last figure for ever.
+ * A value is pushed when the pass measured it anew; a value that became unknown is pushed once as unknown,
+ * with its reason, so that the screen shows a dash and not the last figure for ever.
  */
 #include "sampler/figures.h"
 
@@ -26,8 +26,8 @@ void n1_figures_finish(struct n1_figures *f)
     f->host = NULL;
 }
 
-static void push(struct n1_figures *f, const struct n1_metrics *m, struct n1_series_set *series, enum n1_metric_scope scope,
-                 uint32_t scope_id, n1_ns now)
+static void push(struct n1_figures *f, const struct n1_metrics *m, struct n1_series_set *series,
+                 enum n1_metric_scope scope, uint32_t scope_id, n1_ns now)
 {
     const struct n1_metric_point *points = n1_metrics_points(m);
     for (int id = 0; id < N1_METRIC_COUNT; id++) {
@@ -40,7 +40,8 @@ static void push(struct n1_figures *f, const struct n1_metrics *m, struct n1_ser
         if (points[id].valid && points[id].time >= now)
             n1_writer_point(f->w, series->id[id], now, points[id].value);
         else if (!points[id].valid && !series->unknown[id])
-            n1_writer_point_unknown(f->w, series->id[id], now, n1_writer_string_z(f->w, n1_metrics_reason(m, id)));
+            n1_writer_point_unknown(f->w, series->id[id], now,
+                                    n1_writer_string_z(f->w, n1_metrics_reason(m, id)));
         series->unknown[id] = !points[id].valid;
     }
 }
@@ -67,7 +68,8 @@ void n1_figures_read(struct n1_figures *f, struct n1_targets *targets, n1_ns now
         push(f, t->metrics, &t->series, N1_SCOPE_PROCESS, t->id, now);
         push_threads(f, t);
         char state = n1_metrics_state(t->metrics);
-        n1_writer_process_state(f->w, t->id, state == 'T' || state == 't' ? N1_PROCESS_STOPPED : N1_PROCESS_RUNNING,
+        n1_writer_process_state(f->w, t->id,
+                                state == 'T' || state == 't' ? N1_PROCESS_STOPPED : N1_PROCESS_RUNNING,
                                 N1_STATUS_UNKNOWN, 0);
     }
 }

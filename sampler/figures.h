@@ -1,6 +1,6 @@
 /*
- * The once-a-second figures: metrics of targets and host into their series, threads' run and wait times, and what the
- * sampler says of itself. Sampler thread only.
+ * The once-a-second figures: metrics of targets and host into their series, threads' run and wait times, and
+ * what the sampler says of itself. Sampler thread only.
  */
 #ifndef N1_SAMPLER_FIGURES_H
 #define N1_SAMPLER_FIGURES_H

@@ -1,5 +1,6 @@
 /*
- * n1top-sampler: started by n1top (or run by hand without --control, then it says why it cannot start, and ends).
+ * n1top-sampler: started by n1top (or run by hand without --control, then it says why it cannot start, and
+ * ends).
  */
 #include "sampler/doctor.h"
 #include "sampler/options.h"
@@ -12,7 +13,8 @@
 
 int main(int argc, char **argv)
 {
-    /* The helper parses hostile files: nothing may have happened in its process before it drops its rights. */
+    /* The helper parses hostile files: nothing may have happened in its process before it drops its rights.
+     */
     if (argc == 3 && !strcmp(argv[1], N1_SYMBOLS_HELPER_ARG))
         return n1_symbols_helper_main(atoi(argv[2]));
 

@@ -1,7 +1,7 @@
 /*
- * Giving frames their names: a cursor runs over the frames of the model in order of id and asks the symbol helper;
- * answers come when they come and are written into the model. After a generation step the cursor starts again and
- * asks only for what has no name. Sampler thread only; never waits.
+ * Giving frames their names: a cursor runs over the frames of the model in order of id and asks the symbol
+ * helper; answers come when they come and are written into the model. After a generation step the cursor
+ * starts again and asks only for what has no name. Sampler thread only; never waits.
  */
 #ifndef N1_SAMPLER_NAMING_H
 #define N1_SAMPLER_NAMING_H
@@ -16,11 +16,12 @@ struct n1_naming;
 int n1_naming_create(struct n1_writer *w, struct n1_naming **ret, struct n1_error *reterr);
 void n1_naming_destroy(struct n1_naming *n);
 
-/* Enters a module into the model, when it is new, and makes its file known to the symbol helper. `pid` is a process
- * that maps it. Returns its model id, 0 when the model has no room. */
+/* Enters a module into the model, when it is new, and makes its file known to the symbol helper. `pid` is a
+ * process that maps it. Returns its model id, 0 when the model has no room. */
 uint32_t n1_naming_module(struct n1_naming *n, struct n1_module *module, pid_t pid);
 
-/* Asks for what is new and takes what is answered. Call after each drain and when n1_naming_fd() is readable. */
+/* Asks for what is new and takes what is answered. Call after each drain and when n1_naming_fd() is readable.
+ */
 void n1_naming_pump(struct n1_naming *n);
 int n1_naming_fd(const struct n1_naming *n);
 

@@ -46,7 +46,8 @@ static struct n1_roster_entry *place(struct n1_roster *roster, pid_t tid)
 
 static bool grow(struct n1_roster *roster)
 {
-    struct n1_roster bigger = {.capacity = roster->capacity ? 2 * roster->capacity : 32, .count = roster->count};
+    struct n1_roster bigger = {.capacity = roster->capacity ? 2 * roster->capacity : 32,
+                               .count = roster->count};
     bigger.entries = calloc(bigger.capacity, sizeof *bigger.entries);
     if (!bigger.entries)
         return false;
@@ -94,10 +95,10 @@ uint32_t n1_roster_slot(struct n1_roster_entry *entry, struct n1_writer *w, uint
     if (entry->slot)
         return entry->slot;
     n1_ns from = entry->born ? entry->born : now;
-    /* A thread that ended before it could be listed has no start time in /proc any more; its birth will do to tell it
-     * from another with the same tid. */
-    uint64_t ticks = entry->start_ticks ? entry->start_ticks
-                                        : from / (N1_SECOND_NS / (uint64_t)sysconf(_SC_CLK_TCK));
+    /* A thread that ended before it could be listed has no start time in /proc any more; its birth will do to
+     * tell it from another with the same tid. */
+    uint64_t ticks =
+        entry->start_ticks ? entry->start_ticks : from / (N1_SECOND_NS / (uint64_t)sysconf(_SC_CLK_TCK));
     struct n1_model_thread thread = {
         .process = process,
         .tid = (uint32_t)entry->tid,

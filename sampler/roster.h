@@ -1,7 +1,7 @@
 /*
- * The threads of one target as the model knows them: tid to slot. Slots are made when a thread is listed or first
- * sampled, so that short-lived threads which never ran on a sampled tick cost nothing. Fed by the engine's events,
- * which come in time order, and corrected by a scan once a second. Sampler thread only.
+ * The threads of one target as the model knows them: tid to slot. Slots are made when a thread is listed or
+ * first sampled, so that short-lived threads which never ran on a sampled tick cost nothing. Fed by the
+ * engine's events, which come in time order, and corrected by a scan once a second. Sampler thread only.
  */
 #ifndef N1_SAMPLER_ROSTER_H
 #define N1_SAMPLER_ROSTER_H
@@ -11,12 +11,12 @@
 #include <sys/types.h>
 
 struct n1_roster_entry {
-    pid_t tid;         /* 0: free place */
-    uint32_t slot;     /* thread id in the model, 0: none yet */
+    pid_t tid;     /* 0: free place */
+    uint32_t slot; /* thread id in the model, 0: none yet */
     uint64_t start_ticks;
     n1_ns born;
-    bool wanted;       /* a dump has no stack of it yet */
-    char name[16];     /* comm, raw bytes, terminated */
+    bool wanted;   /* a dump has no stack of it yet */
+    char name[16]; /* comm, raw bytes, terminated */
 };
 
 struct n1_roster {

@@ -6,8 +6,11 @@
 #include "n1/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void n1_targets_init(struct n1_targets *targets)
 {
@@ -153,6 +156,26 @@ void n1_target_scan_threads(struct n1_target *t, struct n1_writer *w, n1_ns now)
     struct scan scan = {.target = t, .writer = w, .now = now};
     struct n1_threads_sink sink = {.context = &scan, .born = thread_born, .gone = thread_gone};
     n1_threads_scan(&t->threads, t->process->proc_fd, &sink);
+}
+
+size_t n1_target_children(const struct n1_target *t, pid_t *ret, size_t cap)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->threads.count; i++) {
+        char path[48];
+        snprintf(path, sizeof path, "task/%d/children", (int)t->threads.list[i].tid);
+        int fd = openat(t->process->proc_fd, path, O_RDONLY | O_CLOEXEC);
+        FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+        if (!file) {
+            if (fd >= 0)
+                close(fd);
+            continue;
+        }
+        for (int pid; count < cap && fscanf(file, "%d", &pid) == 1;)
+            ret[count++] = pid;
+        fclose(file);
+    }
+    return count;
 }
 
 void n1_target_exec(struct n1_target *t, const struct n1_caller *caller, struct n1_writer *w)

@@ -24,11 +24,12 @@ struct n1_target {
     uint32_t id;                /* in the model */
     struct n1_process *process; /* identity and pidfd */
     struct n1_space space;
+    n1_ns space_loaded; /* when the mappings were last read again for want of one */
     struct n1_roster roster;
     struct n1_threads threads;  /* of the last scan */
     struct n1_metrics *metrics; /* NULL when they cannot be read */
     struct n1_series_set series;
-    uint64_t hidden_base_ns;    /* kernel CPU time before we attached; UINT64_MAX: not known yet */
+    uint64_t hidden_base_ns; /* kernel CPU time before we attached; UINT64_MAX: not known yet */
     bool gone;
 };
 
@@ -49,6 +50,9 @@ struct n1_target *n1_targets_find(struct n1_targets *targets, pid_t pid);
 
 /* Lists the threads of a target again and brings roster and model up to date. */
 void n1_target_scan_threads(struct n1_target *t, struct n1_writer *w, n1_ns now);
+/* Children that the process has now, from /proc/PID/task/TID/children of every thread; returns how many were
+ * stored. */
+size_t n1_target_children(const struct n1_target *t, pid_t *ret, size_t cap);
 /* Identity after an exec: exe, command line, name; mappings are forgotten and read again. */
 void n1_target_exec(struct n1_target *t, const struct n1_caller *caller, struct n1_writer *w);
 /* Enters the end of a target into the model. */

@@ -1,6 +1,7 @@
 /*
- * The loop. Wake-ups come from the engine (a ring filled to its watermark, or its drain time), from the symbol
- * helper, from n1top, from the end of a target, and once a second for the figures. Nothing in it waits for anybody.
+ * The loop. Wake-ups come from the engine (a ring filled to its watermark, or its drain time), from the
+ * symbol helper, from n1top, from the end of a target, and once a second for the figures. Nothing in it waits
+ * for anybody.
  */
 #include "sampler/watch.h"
 
@@ -51,8 +52,8 @@ static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
 {
     const char *engine = watch->options->engine;
     if (strcmp(engine, "auto") && strcmp(engine, "perf"))
-        return n1_error_hint(reterr, N1_E_USAGE, "use --engine perf or auto", "the engine '%s' is not built in",
-                             engine);
+        return n1_error_hint(reterr, N1_E_USAGE, "use --engine perf or auto",
+                             "the engine '%s' is not built in", engine);
     bool dump = watch->options->dump; /* it needs one sample of each running thread, soon */
     struct n1_perf_config config = {
         .rate_hz = dump ? 1000 : rate_of(watch),
@@ -64,7 +65,8 @@ static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
     return n1_perf_create(&config, &sink, &watch->perf, reterr);
 }
 
-/* Mappings are reported from add_process on; what was there before is read after it, so nothing falls between. */
+/* Mappings are reported from add_process on; what was there before is read after it, so nothing falls
+ * between. */
 static int attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
 {
     struct n1_target *t = NULL;
@@ -80,6 +82,20 @@ static int attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
     return 0;
 }
 
+/* The descendants that are there already; one that ends meanwhile, or may not be watched, is left out. */
+static void attach_children(struct n1_watch *watch)
+{
+    for (size_t i = 0; i < watch->targets.count; i++) { /* grows: grandchildren follow */
+        pid_t pids[N1_TARGETS_MAX];
+        size_t n = n1_target_children(watch->targets.items[i], pids, N1_TARGETS_MAX);
+        for (size_t c = 0; c < n && watch->targets.count < N1_TARGETS_MAX; c++) {
+            struct n1_error why;
+            if (!n1_targets_find(&watch->targets, pids[c]) && attach(watch, pids[c], &why) < 0)
+                n1_log(N1_LOG_WARN, "watch", "child %d: %s", (int)pids[c], why.what);
+        }
+    }
+}
+
 static int start(struct n1_watch *watch, struct n1_error *reterr)
 {
     const struct n1_options *o = watch->options;
@@ -87,7 +103,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     if (rc < 0)
         return rc;
     if (!watch->config.enabled)
-        return n1_error_hint(reterr, N1_E_CONFIG, "set profiling.enabled to true", "profiling is disabled in %s",
+        return n1_error_hint(reterr, N1_E_CONFIG, "set profiling.enabled to true",
+                             "profiling is disabled in %s",
                              watch->config.source ? watch->config.source : "the configuration");
     watch->feed.caller = n1_caller_self(watch->config.allow_group);
     struct n1_writer_options options = {
@@ -106,6 +123,7 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     watch->feed.targets = &watch->targets;
     watch->feed.naming = watch->naming;
     watch->feed.dump = o->dump;
+    watch->feed.children = o->children;
     n1_figures_init(&watch->figures, watch->w);
     n1_writer_state(watch->w, N1_STATE_STARTING);
     n1_writer_heartbeat(watch->w, n1_time_mono());
@@ -119,6 +137,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
         if (rc < 0)
             return rc;
     }
+    if (o->children)
+        attach_children(watch);
     if (!watch->perf)
         return 0;
     struct n1_perf_stats stats;
@@ -171,7 +191,8 @@ static void tell_losses(struct n1_watch *watch)
     const struct n1_model_header *h = n1_writer_header(watch->w);
     uint64_t lost = h->self[N1_SELF_LOST];
     if (lost > watch->lost_told)
-        n1_server_notice(watch->control, "%llu samples lost: the kernel's buffers were full; a lower rate helps",
+        n1_server_notice(watch->control,
+                         "%llu samples lost: the kernel's buffers were full; a lower rate helps",
                          (unsigned long long)(lost - watch->lost_told));
     watch->lost_told = lost;
     if (watch->feed.throttled > watch->throttled_told)
@@ -228,7 +249,8 @@ static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t 
     *ret_targets = n;
     for (size_t i = 0; i < watch->targets.count && n < FDS_MAX; i++)
         fds[n++] = (struct pollfd){
-            .fd = watch->targets.items[i]->gone ? -1 : watch->targets.items[i]->process->pidfd, .events = POLLIN};
+            .fd = watch->targets.items[i]->gone ? -1 : watch->targets.items[i]->process->pidfd,
+            .events = POLLIN};
     return n;
 }
 

@@ -6,8 +6,8 @@
 
 #include "sampler/options.h"
 
-/* Attaches, samples and answers until it is told to detach, the socket closes or a signal comes. Returns the exit
- * status; a failed start has then been reported over the socket (or to standard error without one). */
+/* Attaches, samples and answers until it is told to detach, the socket closes or a signal comes. Returns the
+ * exit status; a failed start has then been reported over the socket (or to standard error without one). */
 int n1_watch_run(const struct n1_options *options);
 
 #endif

@@ -24,7 +24,7 @@ struct n1_watch {
     int control, signals;
     n1_ns next_tick;
     bool stop, paused;
-    uint32_t names_asked;    /* command to answer when every name is known; 0: none */
+    uint32_t names_asked; /* command to answer when every name is known; 0: none */
     n1_ns names_deadline;
     uint64_t lost_told, throttled_told;
 };
