@@ -4,6 +4,9 @@
  */
 #include "sampler/engine/perf_internal.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,6 +63,18 @@ static void raise_fd_limit(struct n1_perf *perf)
             limit = raised;
     }
     perf->fd_limit = limit.rlim_cur > 1u << 24 ? 1 << 24 : (int)limit.rlim_cur;
+}
+
+/* The bit that processors keep zero and hypervisors set: leaf 1, ECX, bit 31. */
+static bool in_virtual_machine(void)
+{
+#ifdef __x86_64__
+    unsigned a, b, c, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && c >> 31;
+#else
+    return false;
+#endif
 }
 
 int perf_ring_add(struct n1_perf *perf, struct perf_ring_slot *slot)
@@ -196,6 +211,7 @@ int n1_perf_create(const struct n1_perf_config *config, const struct n1_engine_s
         goto fail;
     }
     raise_fd_limit(perf);
+    perf->virtual_machine = in_virtual_machine();
     err = n1_perf_rights_probe(&perf->rights, config->user_only, reterr);
     if (!err)
         err = make_rings(perf, reterr);

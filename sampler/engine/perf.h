@@ -99,10 +99,11 @@ int n1_perf_pause(struct n1_perf *perf, bool paused);
  * a whole period). */
 struct n1_perf_process_info {
     enum n1_perf_mode mode;
-    unsigned births_per_s; /* threads, in the last full second */
-    bool cpu_known;        /* cpu_ns is valid */
-    uint64_t cpu_ns;       /* used by the process since it was added, pauses included; its CPU-time clock */
-    uint64_t sampled_ns;   /* weight of its samples */
+    unsigned births_per_s;   /* threads, in the last full second */
+    unsigned switches_per_s; /* context switches of the threads that were sampled, in that second */
+    bool cpu_known;          /* cpu_ns is valid */
+    uint64_t cpu_ns;         /* used by the process since it was added, pauses included; its CPU-time clock */
+    uint64_t sampled_ns;     /* weight of its samples */
 };
 
 /* False when the process is not there. */

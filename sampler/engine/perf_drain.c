@@ -77,6 +77,9 @@ static void deliver_sample(struct n1_perf *perf, const struct perf_ring_slot *sl
         return;
     }
     sample.time = time;
+    struct perf_busy *busy = &perf->last->busy[(unsigned)sample.tid % N1_PERF_BUSY];
+    if (busy->tid != sample.tid)
+        *busy = (struct perf_busy){.tid = sample.tid};
     perf->last->sampled_ns += sample.weight_ns;
     perf->stats.samples++;
     if (perf->sink.sample)

@@ -15,6 +15,7 @@
 
 enum {
     N1_PERF_EPOCHS = 4,
+    N1_PERF_BUSY = 16,
     N1_PERF_FD_RESERVE = 64, /* descriptors left to the rest of the program */
 };
 
@@ -60,6 +61,12 @@ struct perf_scanned {
     UT_hash_handle hh;
 };
 
+struct perf_busy {
+    pid_t tid;       /* 0: none */
+    bool known;      /* slices is */
+    uint64_t slices; /* times it was put on a CPU, as last read */
+};
+
 struct perf_process {
     pid_t pid;
     int proc_fd;
@@ -73,7 +80,10 @@ struct perf_process {
     struct perf_birth *births; /* reported since covered_ns; only while audits go on */
     uint64_t sampled_ns, cpu_start_ns; /* weight of samples, and the CPU clock when it was added */
     bool cpu_known;
-    unsigned births_in_window, births_per_s;   /* for the churn */
+    unsigned births_in_window, births_per_s; /* for the churn */
+    struct perf_busy busy[N1_PERF_BUSY];     /* threads sampled lately, by tid modulo their number */
+    unsigned switches_per_s;
+    unsigned windows;                          /* since it was opened */
     uint64_t window_sampled_ns, window_cpu_ns; /* both totals at its start */
     unsigned blind_windows;                    /* in a row with too few samples for the CPU time */
     bool blind;
@@ -127,6 +137,7 @@ struct n1_perf {
     size_t heap_count;
     int epoll_fd, timer_fd;
     int fd_limit;
+    bool virtual_machine;
     void *bounce;
     struct perf_process *processes; /* by pid */
     struct perf_process *orphaned;  /* removed, but children live on their events */
@@ -156,6 +167,10 @@ void perf_thread_born(struct n1_perf *perf, pid_t pid, pid_t tid, n1_ns time);
 void perf_thread_ended(struct n1_perf *perf, pid_t pid, pid_t tid);
 int perf_reopen_all(struct n1_perf *perf); /* under new settings, without gap or overlap */
 void perf_housekeeping(struct n1_perf *perf, n1_ns now);
+void perf_adapt(struct n1_perf *perf, struct perf_process *process, n1_ns now);
+int perf_events_replace(struct n1_perf *perf, struct perf_process *process);
+void perf_choice_fill(const struct n1_perf *perf, const struct perf_process *process,
+                      struct n1_perf_choice *choice);
 void perf_processes_finish(struct n1_perf *perf);
 struct n1_perf_event_spec perf_spec(const struct n1_perf *perf, const struct perf_process *process);
 uint64_t perf_period_of(const struct perf_process *process, uint64_t period_ns);

@@ -86,10 +86,13 @@ enum n1_perf_mode n1_perf_mode_choose(const struct n1_perf_choice *choice)
     bool too_many = (uint64_t)choice->threads * choice->cpus > N1_PERF_EVENTS_MAX;
     bool churn = choice->cpus > N1_PERF_CPUS_CHURN && choice->births_per_s > N1_PERF_CHURN_PER_S;
     bool inherit_fits = !too_many && !churn;
+    bool switching = choice->switches_per_s >
+                     (choice->virtual_machine ? N1_PERF_SWITCHES_VM_PER_S : N1_PERF_SWITCHES_METAL_PER_S);
 
-    if (inherit_fits && !choice->blind)
+    if (inherit_fits && !choice->blind && !(switching && choice->system))
         return N1_PERF_MODE_INHERIT;
-    if (choice->own_cgroup)
+    if (choice->own_cgroup &&
+        !(switching && choice->system)) /* its timer is set at each switch to others, too */
         return N1_PERF_MODE_CGROUP;
     if (choice->system)
         return N1_PERF_MODE_SYSTEM;

@@ -17,9 +17,11 @@ enum {
     N1_PERF_RING_MIN_BYTES = 32 * 1024,
     N1_PERF_RING_MAX_BYTES = 4 * 1024 * 1024,
     N1_PERF_BUDGET_BYTES = 16 * 1024 * 1024,
-    N1_PERF_EVENTS_MAX = 2000, /* threads x CPUs above which inherited events are not used */
-    N1_PERF_CPUS_CHURN = 16,   /* CPUs above which thread churn makes inherited events too dear */
-    N1_PERF_CHURN_PER_S = 20,  /* thread births a second that count as churn */
+    N1_PERF_EVENTS_MAX = 2000,        /* threads x CPUs above which inherited events are not used */
+    N1_PERF_CPUS_CHURN = 16,          /* CPUs above which thread churn makes inherited events too dear */
+    N1_PERF_CHURN_PER_S = 20,         /* thread births a second that count as churn */
+    N1_PERF_SWITCHES_VM_PER_S = 2000, /* context switches that make events of threads too dear: a timer is */
+    N1_PERF_SWITCHES_METAL_PER_S = 20000, /* set at each, which in a virtual machine costs 3 to 15 us */
 };
 
 /* How a process is watched. */
@@ -33,10 +35,12 @@ enum n1_perf_mode {
 /* What the choice of the mode hangs on. */
 struct n1_perf_choice {
     unsigned threads, cpus;
-    unsigned births_per_s; /* new threads a second */
-    bool own_cgroup;       /* it has a cgroup to itself, and events on that are permitted */
-    bool system;           /* events on whole CPUs are permitted */
-    bool blind;            /* most of its CPU time is spent in threads that end before the first sample */
+    unsigned births_per_s;   /* new threads a second */
+    unsigned switches_per_s; /* context switches */
+    bool virtual_machine;
+    bool own_cgroup; /* it has a cgroup to itself, and events on that are permitted */
+    bool system;     /* events on whole CPUs are permitted */
+    bool blind;      /* most of its CPU time is spent in threads that end before the first sample */
 };
 
 const char *n1_perf_mode_name(enum n1_perf_mode mode);

@@ -17,14 +17,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { PASSES_MAX = 16, BLIND_WINDOWS = 2 };
+enum { PASSES_MAX = 16 };
 
 /* A thread whose creation was reported later than this after its process was opened did inherit: its creator
  * had its events before it began to create it. */
 #define BIRTH_MARGIN_NS (100 * UINT64_C(1000000))
 #define FIRST_AUDIT_NS (150 * UINT64_C(1000000))
 #define SECOND_AUDIT_NS N1_SECOND_NS
-#define BLIND_CPU_NS (100 * UINT64_C(1000000))
 
 struct perf_process *perf_process_find(struct n1_perf *perf, pid_t pid)
 {
@@ -293,15 +292,11 @@ static int open_system(struct n1_perf *perf, struct perf_process *process)
 static int open_events(struct n1_perf *perf, struct perf_process *process)
 {
     ssize_t threads = n1_threads_list(process->proc_fd, &perf->tids, &perf->tids_cap);
-    struct n1_perf_choice choice = {.threads = (unsigned)threads,
-                                    .cpus = perf_cpus_for_rules(perf),
-                                    .births_per_s = process->births_per_s,
-                                    .own_cgroup = perf->rights.system,
-                                    .system = perf->rights.system,
-                                    .blind = process->blind};
+    struct n1_perf_choice choice = {.threads = (unsigned)threads, .own_cgroup = perf->rights.system};
 
     if (threads <= 0)
         return threads ? (int)threads : -ESRCH;
+    perf_choice_fill(perf, process, &choice);
     for (;;) {
         process->mode = n1_perf_mode_choose(&choice);
         switch (process->mode) {
@@ -457,50 +452,13 @@ void perf_thread_ended(struct n1_perf *perf, pid_t pid, pid_t tid)
     }
 }
 
-/* Whether the threads of the last second mostly ended before they could be sampled. */
-static bool window_was_blind(struct n1_perf *perf, struct perf_process *process)
+/* Gives a process other events, in the mode that fits it now. */
+int perf_events_replace(struct n1_perf *perf, struct perf_process *process)
 {
-    uint64_t cpu_ns, sampled_ns = process->sampled_ns - process->window_sampled_ns;
-
-    process->window_sampled_ns = process->sampled_ns;
-    if (n1_process_cpu_ns(process->pid, &cpu_ns))
-        return false;
-    uint64_t used_ns = cpu_ns - process->window_cpu_ns;
-    process->window_cpu_ns = cpu_ns;
-    return perf->rights.kernel && !perf->stats.paused && process->births_per_s > N1_PERF_CHURN_PER_S &&
-           used_ns > BLIND_CPU_NS && sampled_ns < used_ns / 10 * 9;
-}
-
-/* Each second: when more threads came than inherited events are good for, or when they live too short for
- * them, the process is watched in another way from now on. A child that lives on its parent's events stays
- * with them. */
-static void adapt_mode(struct n1_perf *perf, struct perf_process *process, n1_ns now)
-{
-    if (now < process->window_ns + N1_SECOND_NS)
-        return;
-    bool whole = process->window_ns != 0;
-    process->window_ns = now;
-    process->births_per_s = process->births_in_window;
-    process->births_in_window = 0;
-    bool blind = window_was_blind(perf, process) && whole;
-    process->blind_windows = blind ? process->blind_windows + 1 : 0;
-    if (process->blind_windows == BLIND_WINDOWS)
-        process->blind = true;
-    if (process->root || process->users > 1 || process->mode != N1_PERF_MODE_INHERIT || process->on_exec)
-        return;
-    struct n1_perf_choice choice = {.threads = HASH_COUNT(process->events.threads),
-                                    .cpus = perf_cpus_for_rules(perf),
-                                    .births_per_s = process->births_per_s,
-                                    .system = perf->rights.system,
-                                    .blind = process->blind};
-    if (n1_perf_mode_choose(&choice) == N1_PERF_MODE_INHERIT)
-        return;
     close_events(perf, &process->events);
     process->audit_ns = 0;
     forget_births(process);
-    int err = open_events(perf, process);
-    if (err && err != -ESRCH)
-        perf_count_unopened(perf, 1, err);
+    return open_events(perf, process);
 }
 
 void perf_housekeeping(struct n1_perf *perf, n1_ns now)
@@ -513,7 +471,7 @@ void perf_housekeeping(struct n1_perf *perf, n1_ns now)
             perf_scan(perf, process, now);
         else if (process->audit_ns && now >= process->audit_ns)
             audit(perf, process, now);
-        adapt_mode(perf, process, now);
+        perf_adapt(perf, process, now);
     }
     perf_scan_reap(perf, false);
     perf_duplicate_settle(perf);
@@ -594,6 +552,7 @@ bool n1_perf_process_info(const struct n1_perf *perf, pid_t pid, struct n1_perf_
     bool known = process->cpu_known && !n1_process_cpu_ns(pid, &cpu_ns);
     *ret_info = (struct n1_perf_process_info){.mode = process->mode,
                                               .births_per_s = process->births_per_s,
+                                              .switches_per_s = process->switches_per_s,
                                               .cpu_known = known,
                                               .cpu_ns = known ? cpu_ns - process->cpu_start_ns : 0,
                                               .sampled_ns = process->sampled_ns};

@@ -80,6 +80,14 @@ static void modes_follow_threads_cpus_and_churn(void **state)
     assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_INHERIT);
     c.system = true;
     assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_SYSTEM);
+    /* A timer is set at each context switch, except by events on whole CPUs. */
+    c = (struct n1_perf_choice){
+        .threads = 4, .cpus = 2, .switches_per_s = 5000, .system = true, .own_cgroup = true};
+    assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_INHERIT);
+    c.virtual_machine = true;
+    assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_SYSTEM);
+    c.system = c.own_cgroup = false;
+    assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_INHERIT);
     c = (struct n1_perf_choice){.threads = 4294967295u, .cpus = 4294967295u};
     assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_SCAN);
 }
