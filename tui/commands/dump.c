@@ -105,7 +105,38 @@ static void add_json(cJSON *list, struct n1_reader *r, const struct n1_model_sam
     cJSON_AddItemToArray(list, item);
 }
 
-/* One stack a thread; when a running one was sampled more than once the first is as good as any. */
+struct stack {
+    uint32_t tid;
+    struct n1_model_sample sample;
+};
+
+static int by_tid(const void *a, const void *b)
+{
+    uint32_t x = ((const struct stack *)a)->tid, y = ((const struct stack *)b)->tid;
+    return x < y ? -1 : x > y;
+}
+
+/* The dump's stacks in order of tid, so that the main thread comes first. The caller frees. */
+static struct stack *collect(struct n1_reader *r, size_t *ret_count)
+{
+    uint64_t tail, next = 0, head = n1_reader_count(r, N1_SEGMENT_SAMPLES, &tail);
+    struct stack *stacks = calloc(head - tail + 1, sizeof *stacks);
+    struct n1_model_sample samples[64];
+    size_t count = 0;
+    for (size_t n; stacks && (n = n1_reader_samples(r, next, samples, 64, &next, NULL));)
+        for (size_t i = 0; i < n && count < head - tail; i++) {
+            struct n1_model_thread thread;
+            if (!(samples[i].flags & N1_SAMPLE_DUMP))
+                continue;
+            n1_reader_thread(r, samples[i].thread, &thread);
+            stacks[count++] = (struct stack){thread.tid, samples[i]};
+        }
+    if (count)
+        qsort(stacks, count, sizeof *stacks, by_tid);
+    *ret_count = count;
+    return stacks;
+}
+
 static int print_all(struct n1_reader *r, bool json)
 {
     cJSON *root = json ? cJSON_CreateObject() : NULL;
@@ -119,17 +150,15 @@ static int print_all(struct n1_reader *r, bool json)
     } else {
         printf("process %u %s\n", process.pid, n1_reader_string(r, process.cmdline));
     }
-    uint64_t next = 0;
-    struct n1_model_sample samples[64];
-    for (size_t n; (n = n1_reader_samples(r, next, samples, 64, &next, NULL));)
-        for (size_t i = 0; i < n; i++) {
-            if (!(samples[i].flags & N1_SAMPLE_DUMP))
-                continue;
-            if (json)
-                add_json(threads, r, &samples[i]);
-            else
-                print_text(r, &samples[i]);
-        }
+    size_t count = 0;
+    struct stack *stacks = collect(r, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (json)
+            add_json(threads, r, &stacks[i].sample);
+        else
+            print_text(r, &stacks[i].sample);
+    }
+    free(stacks);
     if (json) {
         char *text = cJSON_Print(root);
         puts(text ? text : "{}");
