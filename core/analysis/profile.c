@@ -58,8 +58,9 @@ static int count(void *context, const struct n1_span_entry *e)
     uint64_t ns = c->away ? 0u - e->ns : e->ns;
     s->all_samples += c->away ? 0u - (uint64_t)e->count : e->count;
     s->all_ns += ns;
-    int pass = n1_pass_thread(&s->pass, c->reader, e->thread);
-    return pass == 1 ? n1_tally_add(&s->tally, e->node, e->leaf, n1_tally_flags(e->flags), samples, ns)
+    int pass = s->pass.process || s->pass.thread ? n1_pass_thread(&s->pass, c->reader, e->thread) : 1;
+    return pass == 1 ? n1_tally_add(&s->tally, e->node, e->leaf, e->flags ? n1_tally_flags(e->flags) : 0,
+                                    samples, ns)
                      : pass;
 }
 

@@ -33,7 +33,9 @@ uint32_t n1_tally_flags(uint32_t sample_flags)
 
 static size_t slot_of(const struct n1_tally *t, uint32_t node, uint32_t leaf, uint32_t flags)
 {
-    return (n1_fold_mix((uint64_t)node << 32 | leaf) + flags) & (t->table_cap - 1);
+    /* the product's upper half depends on every bit below it */
+    uint64_t key = (uint64_t)node << 32 | leaf;
+    return (size_t)(((key ^ key >> 29) + flags) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->table_cap - 1);
 }
 
 static void place(struct n1_tally *t, size_t index)

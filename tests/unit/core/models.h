@@ -30,6 +30,7 @@ static inline n1_ns at_ms(uint64_t ms)
     return BORN + ms * MS;
 }
 
+/* Room for so many samples and rows, and for so many chains as any test here needs. */
 static inline void model_open(struct model *m, uint64_t samples, uint64_t rows)
 {
     uint64_t capacity[N1_SEGMENT_COUNT];
