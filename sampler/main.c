@@ -4,12 +4,25 @@
  */
 #include "sampler/doctor.h"
 #include "sampler/options.h"
+#include "sampler/reach.h"
 #include "sampler/symbols/symbols.h"
 #include "sampler/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static int doctor(const struct n1_options *options)
+{
+    struct n1_config config = {0};
+    struct n1_error err = {0};
+    if (n1_config_load(&config, options->config, &err) < 0)
+        return n1_error_print(&err);
+    n1_reach_configure(&config);
+    int status = n1_doctor(stdout, options->pid_count ? options->pids[0] : 0, n1_reach_lines);
+    n1_config_finish(&config);
+    return status;
+}
 
 int main(int argc, char **argv)
 {
@@ -22,7 +35,5 @@ int main(int argc, char **argv)
     struct n1_error err = {0};
     if (n1_options_parse(argc, argv, &options, &err) < 0)
         return n1_error_print(&err);
-    if (options.doctor)
-        return n1_doctor(stdout, options.pid_count ? options.pids[0] : 0, NULL);
-    return n1_watch_run(&options);
+    return options.doctor ? doctor(&options) : n1_watch_run(&options);
 }
