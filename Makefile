@@ -98,6 +98,12 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/n1top $(DESTDIR)$(PREFIX)/share/man/man1/n1top.1
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/n1top $(DESTDIR)$(PREFIX)/share/n1top
 
+.PHONY: man man-check
+man: $(BUILD)/n1top ## write the manual page anew from the tables of keys and commands
+	$(BUILD)/n1top --manual > tui/n1top.1
+man-check: $(BUILD)/n1top
+	@$(BUILD)/n1top --manual | cmp -s - tui/n1top.1 && echo "man-check: ok" || { echo "man-check: tui/n1top.1 is old: make man" >&2; exit 1; }
+
 .PHONY: dist
 dist: ## source archive of the committed tree under build/
 	@mkdir -p $(BUILD)

@@ -58,7 +58,7 @@ fuzz-replay: $(REPLAY) ## the fuzzers' corpora, once through
 check: ## install what is missing, build, and run every test that needs no special rights
 	@tools/deps --if-missing
 	@$(SUB) $(JOBS) all $(UNIT) $(GOLDEN) $(REPLAY)
-	@failed=; for step in layers unit golden fuzz-replay; do $(SUB) $$step || failed="$$failed $$step"; done; \
+	@failed=; for step in layers man-check unit golden fuzz-replay; do $(SUB) $$step || failed="$$failed $$step"; done; \
 	[ -z "$$failed" ] || { echo "check: failed:$$failed"; exit 1; }; echo "check: ok"
 check-integration: ## the real programs on real targets
 	@tools/deps --if-missing

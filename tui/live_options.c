@@ -7,6 +7,7 @@
 
 #include "tui/commands/command.h"
 #include "tui/live.h"
+#include "tui/manual.h"
 #include "tui/picker.h"
 #include "tui/resolve.h"
 #include "tui/signals.h"
@@ -43,7 +44,8 @@ enum {
     OPT_REFRESH,
     OPT_SIZE,
     OPT_DUMP,
-    OPT_KEYS
+    OPT_KEYS,
+    OPT_MANUAL
 };
 
 static const struct option longs[] = {{"pid", required_argument, NULL, 'p'},
@@ -62,6 +64,7 @@ static const struct option longs[] = {{"pid", required_argument, NULL, 'p'},
                                       {"size", required_argument, NULL, OPT_SIZE},
                                       {"dump-frame", no_argument, NULL, OPT_DUMP},
                                       {"keys", required_argument, NULL, OPT_KEYS},
+                                      {"manual", no_argument, NULL, OPT_MANUAL},
                                       {NULL, 0, NULL, 0}};
 
 static void help(void)
@@ -176,6 +179,10 @@ static int parse(struct choice *choice, int argc, char **argv, struct n1_error *
         }
         if (option == 'V') {
             printf("n1top %s\n", N1_VERSION);
+            return 1;
+        }
+        if (option == OPT_MANUAL) {
+            n1_manual_write(stdout);
             return 1;
         }
         if (option == '?')
