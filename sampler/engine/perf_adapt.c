@@ -23,6 +23,11 @@ void perf_choice_fill(const struct n1_perf *perf, const struct perf_process *pro
                       struct n1_perf_choice *choice)
 {
     choice->cpus = perf_cpus_for_rules(perf);
+    if (process->mode != N1_PERF_MODE_INHERIT ||
+        !process->windows) { /* else its events have their descriptors */
+        int room = perf->fd_limit - N1_PERF_FD_RESERVE - (int)perf->stats.fds;
+        choice->events_room = room > 1 ? (unsigned)room : 1;
+    }
     choice->births_per_s = process->births_per_s;
     choice->switches_per_s = process->switches_per_s;
     choice->virtual_machine = perf->virtual_machine;

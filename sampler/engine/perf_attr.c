@@ -89,6 +89,12 @@ int n1_perf_refused(int err, const char *what, struct n1_error *reterr)
 {
     switch (err) {
     case -EACCES:
+        if (n1_perf_paranoid() <= 2) /* that alone would have allowed it */
+            return n1_error_hint(
+                reterr, N1_E_NOT_PERMITTED,
+                "allow perf events in the security module's policy (its log names the rule), or use "
+                "--engine ptrace",
+                "%s refused (EACCES): a security module forbids perf events", what);
         return n1_error_hint(
             reterr, N1_E_NOT_PERMITTED,
             "sysctl kernel.perf_event_paranoid=2, give n1top-sampler CAP_PERFMON, run as root, or use "

@@ -83,7 +83,9 @@ uint32_t n1_perf_stack_bytes(uint32_t asked_bytes, size_t ring_bytes)
 
 enum n1_perf_mode n1_perf_mode_choose(const struct n1_perf_choice *choice)
 {
-    bool too_many = (uint64_t)choice->threads * choice->cpus > N1_PERF_EVENTS_MAX;
+    uint64_t events = (uint64_t)choice->threads * choice->cpus;
+    bool no_room = choice->events_room && events > choice->events_room;
+    bool too_many = events > N1_PERF_EVENTS_MAX || (no_room && (choice->own_cgroup || choice->system));
     bool churn = choice->cpus > N1_PERF_CPUS_CHURN && choice->births_per_s > N1_PERF_CHURN_PER_S;
     bool inherit_fits = !too_many && !churn;
     bool switching = choice->switches_per_s >

@@ -35,6 +35,7 @@ enum n1_perf_mode {
 /* What the choice of the mode hangs on. */
 struct n1_perf_choice {
     unsigned threads, cpus;
+    unsigned events_room;    /* events that descriptors are left for; 0: not known */
     unsigned births_per_s;   /* new threads a second */
     unsigned switches_per_s; /* context switches */
     bool virtual_machine;

@@ -356,13 +356,15 @@ int n1_perf_add_process(struct n1_perf *perf, pid_t pid, unsigned flags, struct 
     process->on_exec = flags & N1_PERF_ON_EXEC;
     snprintf(path, sizeof(path), "/proc/%d", pid);
     process->proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool cpu_known = !n1_process_cpu_ns(pid, &process->cpu_start_ns);
     int err = process->proc_fd < 0 ? -ESRCH : open_events(perf, process);
     if (err) {
         free_process(perf, process);
         return n1_perf_refused(err, "sampling by perf_event_open", reterr);
     }
-    process->cpu_known = !n1_process_cpu_ns(pid, &process->cpu_start_ns);
-    process->window_cpu_ns = process->cpu_start_ns;
+    /* Threads began to be sampled one after another meanwhile: on average in the middle. */
+    process->cpu_known = cpu_known && !n1_process_cpu_ns(pid, &process->window_cpu_ns);
+    process->cpu_start_ns += (process->window_cpu_ns - process->cpu_start_ns) / 2;
     HASH_ADD_INT(perf->processes, pid, process);
     return 0;
 }

@@ -80,6 +80,13 @@ static void modes_follow_threads_cpus_and_churn(void **state)
     assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_INHERIT);
     c.system = true;
     assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_SYSTEM);
+    /* Too few descriptors: in part is better than nothing, but whole CPUs are better. */
+    c = (struct n1_perf_choice){.threads = 16, .cpus = 2, .events_room = 20};
+    assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_INHERIT);
+    c.system = true;
+    assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_SYSTEM);
+    c.events_room = 32;
+    assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_INHERIT);
     /* A timer is set at each context switch, except by events on whole CPUs. */
     c = (struct n1_perf_choice){
         .threads = 4, .cpus = 2, .switches_per_s = 5000, .system = true, .own_cgroup = true};
