@@ -69,13 +69,17 @@ static void clock_text(char out[12], int64_t wall_ns)
 static void read_target(struct n1_scene *scene, struct n1_reader *reader)
 {
     uint64_t count = n1_reader_count(reader, N1_SEGMENT_PROCESSES, NULL);
-    struct n1_model_process process;
+    struct n1_model_process process, other;
     scene->processes = count > 0 ? (size_t)count - 1 : 0;
     scene->process_id = 0;
     for (uint32_t id = 1; id < count && scene->process_id == 0; id++) {
         if (n1_reader_process(reader, id, &process) && process.pid != 0)
             scene->process_id = id;
     }
+    scene->ended = scene->process_id != 0; /* also in a recording, whose state is that it is closed */
+    for (uint32_t id = 1; id < count; id++)
+        scene->ended &=
+            !n1_reader_process(reader, id, &other) || other.pid == 0 || other.state == N1_PROCESS_GONE;
     if (scene->process_id == 0)
         return;
     scene->pid = process.pid;
@@ -175,7 +179,7 @@ static int read_threads(struct n1_scene *scene, struct n1_reader *reader, n1_ns 
         thread->id = id;
         thread->tid = entry.tid;
         thread->start_ticks = entry.start_ticks;
-        thread->alive = entry.to == 0 && scene->state != N1_STATE_TARGET_GONE;
+        thread->alive = entry.to == 0 && !scene->ended;
         thread->run_ns = entry.run_ns;
         thread->wait_ns = entry.wait_ns;
         copy_text(thread->name, sizeof thread->name, n1_reader_string(reader, entry.name));

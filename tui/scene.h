@@ -80,6 +80,7 @@ struct n1_scene {
     size_t processes;
     char comm[32], command[256], runtime[48];
     uint32_t process_state, exit_status;
+    bool ended; /* every target has */
     double uptime_ns;
     /* the sampler */
     enum n1_engine_kind engine;

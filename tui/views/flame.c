@@ -35,9 +35,12 @@ static void label(struct n1_canvas *canvas, int row, const struct n1_flame_box *
         n1_canvas_put(canvas, row, box->col, (uint32_t)letter, role);
         return;
     }
-    if (cols <= 3) {
-        n1_text_cut(cut, sizeof cut, name, cols, N1_CUT_END, "");
-        n1_canvas_text_cut(canvas, row, box->col, cols, role, cut, N1_CUT_END);
+    if (cols <= 7) {
+        snprintf(cut, sizeof cut, "%.64s", name);
+        struct n1_rect before =
+            n1_canvas_enter(canvas, (struct n1_rect){row, box->col, 1, cols - (cols > 2)});
+        n1_canvas_text(canvas, 0, 0, role, cut);
+        n1_canvas_leave(canvas, before);
         return;
     }
     snprintf(text, sizeof text, box->fold > 1 ? "%.900s x%u" : "%.900s", name, box->fold);
@@ -114,7 +117,8 @@ static void title(struct n1_canvas *canvas, const struct n1_scene *scene, const 
         uint64_t ns;
         size_t found = hits(scene, app->find, &ns);
         n1_format_percent(number, canvas->glyphs, n1_scene_share(scene, ns));
-        used += (size_t)snprintf(text + used, sizeof text - used, "  %zu hits %s%%", found, number);
+        used += (size_t)snprintf(text + used, sizeof text - used, "  %zu hit%s %s%%", found,
+                                 found == 1 ? "" : "s", number);
     }
     if (deeper > 0)
         used += (size_t)snprintf(text + used, sizeof text - used, "  %d deeper", deeper);

@@ -227,7 +227,7 @@ void n1_view_one_line(struct n1_canvas *canvas, const struct n1_scene *scene, co
     n1_scene_exit_text(scene, end);
     if (!scene->ready)
         snprintf(text, sizeof text, "n1top %s", n1_view_nothing(scene, app));
-    else if (scene->state == N1_STATE_TARGET_GONE)
+    else if (scene->ended)
         snprintf(text, sizeof text, "n1top %u ENDED (%s)", scene->pid, end);
     else
         snprintf(text, sizeof text, "n1top %u CPU %s%% RSS %s  [%dx%d]", scene->pid, cpu, rss, app->cols,

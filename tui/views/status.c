@@ -4,6 +4,8 @@
  */
 #include "tui/views/view.h"
 
+#include "tui/format.h"
+
 #include <stdio.h>
 
 static void chip_text(const struct n1_scene *scene, const struct n1_app *app, char out[64],
@@ -17,9 +19,9 @@ static void chip_text(const struct n1_scene *scene, const struct n1_app *app, ch
     } else if (scene->link == N1_LINK_LOST) {
         snprintf(out, 64, " SAMPLER DIED ");
         *role = N1_ROLE_ERROR;
-    } else if (scene->ready && scene->state == N1_STATE_TARGET_GONE) {
+    } else if (scene->ready && scene->ended) {
         n1_scene_exit_text(scene, end);
-        snprintf(out, 64, " ENDED (%s) ", end);
+        snprintf(out, 64, "%s ENDED (%s) ", scene->link == N1_LINK_REPLAY ? " REPLAY," : "", end);
     } else if (scene->link == N1_LINK_REPLAY) {
         snprintf(out, 64, " REPLAY ");
         *role = N1_ROLE_LIVE;
@@ -51,6 +53,39 @@ static void prompt(struct n1_canvas *canvas, const struct n1_app *app)
         n1_canvas_text_right(canvas, 0, cols, 40, N1_ROLE_LABEL, hint);
 }
 
+/* What is selected in the focused pane, in full: the pane itself had to cut it. */
+static void selected_text(const struct n1_scene *scene, const struct n1_app *app,
+                          const struct n1_glyphs *glyphs, char *out, size_t cap)
+{
+    size_t count;
+    const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
+    const char *pane = n1_views[app->focus]->name;
+    ptrdiff_t at = n1_app_selected(app, scene);
+    int box = app->focus == N1_PANE_FLAME ? n1_flame_selected(&app->flame) : -1;
+    char share[N1_FORMAT_CAP], cpu[N1_FORMAT_CAP];
+    snprintf(out, cap, "%s", pane);
+    if (box >= 0) {
+        const struct n1_flame_box *b = &app->flame.boxes[box];
+        n1_format_percent(share, glyphs, n1_scene_share(scene, b->total_ns));
+        n1_format_ns(cpu, glyphs, (double)b->total_ns);
+        if (b->rest)
+            snprintf(out, cap, "%s > %u small calls, %s%%, %s CPU; Enter widens them", pane, b->rest, share,
+                     cpu);
+        else
+            snprintf(out, cap, "%s > %.500s  %s%%, %s CPU", pane,
+                     b->function < count ? functions[b->function].name
+                     : b->parent < 0     ? "all"
+                                         : "[truncated]",
+                     share, cpu);
+    } else if (app->focus == N1_PANE_LOG && app->log.selected < (int)scene->event_count) {
+        const struct n1_scene_event *event = &scene->events[app->log.selected];
+        snprintf(out, cap, "%s > %s: %s%s%s", pane, event->rule, event->text, event->culprit[0] ? " in " : "",
+                 event->culprit);
+    } else if (at >= 0 && app->focus != N1_PANE_THREADS && app->focus != N1_PANE_MEMORY) {
+        snprintf(out, cap, "%s > %.500s  %.100s", pane, functions[at].name, functions[at].module_name);
+    }
+}
+
 void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app,
                     double clock)
 {
@@ -80,7 +115,6 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
         n1_canvas_text_right(canvas, 0, end, 24, N1_ROLE_LABEL, text);
         end -= n1_text_cols(text) + 1;
     }
-    ptrdiff_t at = scene->ready ? n1_app_selected(app, scene) : -1;
     if (app->paused) {
         n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_PAUSED,
                            "the picture is held, sampling goes on; Space goes on", N1_CUT_END);
@@ -92,11 +126,8 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
         n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_LOG_CRIT,
                            "no new samples will come; everything up to now can be browsed and saved",
                            N1_CUT_END);
-    } else if (at >= 0) { /* the full name of what is selected */
-        size_t count;
-        const struct n1_profile_function *function = &n1_profile_functions(scene->profile, &count)[at];
-        snprintf(text, sizeof text, "%s > %.500s  [%.100s]", n1_views[app->focus]->name, function->name,
-                 function->module_name);
+    } else if (scene->ready) {
+        selected_text(scene, app, canvas->glyphs, text, sizeof text);
         n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_TEXT, text, N1_CUT_MIDDLE);
     }
 }

@@ -26,6 +26,7 @@ static int take(int *col, int cols)
 
 static struct columns plan(int cols)
 {
+    cols--; /* the last column stays free, for the rule beside it */
     struct columns c = {-1, -1, -1, -1, -1, -1, -1, 0, -1, 0};
     int col = 1;
     c.self = take(&col, 6);

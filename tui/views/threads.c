@@ -28,12 +28,12 @@ static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const s
             n1_canvas_text_right(canvas, row, 10, 7, role, tid);
             n1_canvas_text_cut(canvas, row, 11, cols - 11 - 14, role, thread->name[0] ? thread->name : "?",
                                N1_CUT_END);
-            if (!thread->alive) {
-                n1_canvas_text_right(canvas, row, cols - 1, 6, N1_ROLE_DIM, "ended");
-            } else {
-                n1_view_percent(canvas, row, cols - 8, 6, n1_view_heat(thread->cpu), thread->cpu);
+            n1_view_percent(canvas, row, cols - 8, 6, thread->alive ? n1_view_heat(thread->cpu) : role,
+                            thread->cpu);
+            if (thread->alive)
                 n1_view_percent(canvas, row, cols - 1, 6, N1_ROLE_TEXT, thread->wait);
-            }
+            else
+                n1_canvas_text_right(canvas, row, cols - 1, 6, N1_ROLE_DIM, "ended");
         }
         if (app->focus == N1_PANE_THREADS && at == app->threads.selected) {
             n1_canvas_put(canvas, row, 0, canvas->glyphs->cursor, N1_ROLE_TEXT);
