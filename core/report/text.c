@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define ROWS 20
-#define CALLED 5  /* functions whose callers are shown … */
+#define CALLED 5  /* functions of 1 % or more whose callers are shown … */
 #define CALLERS 4 /* … and how many of them */
 
 static double seconds(uint64_t ns)
@@ -125,7 +125,9 @@ static int write_text(FILE *out, struct n1_report *report, struct n1_error *rete
         return 0;
     }
     table(out, report, rows);
-    for (size_t i = 0; i < rows && i < CALLED && report->functions[i].self_samples > 0; i++)
+    for (size_t i = 0;
+         i < rows && i < CALLED && percent(report->functions[i].self_ns, report->summary->weight_ns) >= 1;
+         i++)
         callers(out, report, i);
     return 0;
 }
