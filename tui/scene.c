@@ -308,12 +308,13 @@ static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const 
     return rc == -ENOMEM || rc == N1_E_DAMAGED ? rc : 0;
 }
 
-static void hidden_share(struct n1_scene *scene)
+/* Without kernel rights no sample falls into the kernel: the sampler reckons from the process's own CPU times. */
+static void hidden_share(struct n1_scene *scene, const struct n1_reader *reader)
 {
-    double hidden = (double)scene->summary.kernel_hidden_ns, seen = (double)scene->summary.all_ns;
-    double cpu = n1_series_sum(&scene->cpu, scene->window.from, scene->window.to, scene->created) * 1e7;
-    double whole = cpu >= hidden && cpu > 0 ? cpu : hidden <= seen ? seen : seen + hidden;
-    scene->kernel_hidden = scene->kernel_frames ? 0 : whole > 0 ? hidden / whole * 100 : NAN;
+    double hidden = (double)n1_reader_self(reader, N1_SELF_KERNEL_HIDDEN_NS);
+    double seen =
+        (double)n1_reader_self(reader, N1_SELF_SAMPLES) * (double)n1_reader_self(reader, N1_SELF_PERIOD_NS);
+    scene->kernel_hidden = scene->kernel_frames ? 0 : hidden + seen > 0 ? hidden / (hidden + seen) * 100 : NAN;
 }
 
 int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const struct n1_scene_query *query)
@@ -340,7 +341,7 @@ int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const stru
         read_events(scene, reader);
         rc = read_profile(scene, reader, query);
     }
-    hidden_share(scene);
+    hidden_share(scene, reader);
     if (rc == 0)
         rc = n1_reader_end(reader);
     scene->ready |= rc == 0;

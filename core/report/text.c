@@ -38,6 +38,26 @@ static void whole_number(FILE *out, const char *before, uint64_t value, const ch
     fprintf(out, "%s%llu%s", before, (unsigned long long)value, after);
 }
 
+/* Without kernel rights no sample falls into the kernel: what it hides comes from the process's own CPU times. */
+static void kernel_share(FILE *out, const struct n1_report *report)
+{
+    const struct n1_profile_summary *s = report->summary;
+    uint64_t hidden = n1_reader_self(report->reader, N1_SELF_KERNEL_HIDDEN_NS);
+    uint64_t seen =
+        n1_reader_self(report->reader, N1_SELF_SAMPLES) * n1_reader_self(report->reader, N1_SELF_PERIOD_NS);
+    if (n1_reader_self(report->reader, N1_SELF_KERNEL_FRAMES)) {
+        fputs("; kernel ", out);
+        n1_report_decimal(out, percent(s->in_kernel, s->samples), 1);
+        fputs(" %", out);
+    } else {
+        fputs("; kernel hidden (not permitted): ", out);
+        n1_report_decimal(out, seconds(hidden), 2);
+        fputs(" s, ", out);
+        n1_report_decimal(out, percent(hidden, hidden + seen), 1);
+        fputs(" % of all CPU time", out);
+    }
+}
+
 static void header(FILE *out, struct n1_report *report)
 {
     static const char *const resolutions[] = {"", "single samples", "whole seconds",
@@ -64,14 +84,7 @@ static void header(FILE *out, struct n1_report *report)
     whole_number(out, "\n# lost ", n1_reader_self(report->reader, N1_SELF_LOST) + s->lost, "");
     whole_number(out, ", truncated ", s->truncated, "");
     whole_number(out, ", rejected ", n1_reader_self(report->reader, N1_SELF_REJECTED), "");
-    fputs("; kernel ", out);
-    n1_report_decimal(out, percent(s->in_kernel, s->samples), 1);
-    fputs(" %", out);
-    if (s->kernel_hidden_ns) {
-        fputs(", of which hidden (not permitted): ", out);
-        n1_report_decimal(out, percent(s->kernel_hidden_ns, s->weight_ns), 1);
-        fputs(" % of all", out);
-    }
+    kernel_share(out, report);
     fputs("\n#\n", out);
 }
 
