@@ -33,6 +33,7 @@ static void small(struct model *m)
     n1_writer_self(m->w, N1_SELF_ENGINE, N1_ENGINE_PERF);
     n1_writer_self(m->w, N1_SELF_RATE_USED, 99);
     n1_writer_self(m->w, N1_SELF_LOST, 3);
+    n1_writer_self(m->w, N1_SELF_KERNEL_FRAMES, 1);
     n1_writer_heartbeat(m->w, at_ms(4000));
 }
 
@@ -50,6 +51,13 @@ static void text_for_people(void **state)
     has(t, "   30.00  8.84   30.00     0.30       30  app     format\n");
     has(t, "    0.00  1.85   90.00     0.00        0  app     main\n");
     has(t, "\napp!parse, called from\n   85.71  app!run\n   14.29  app!start\n");
+    free(t);
+    n1_writer_self(m.w, N1_SELF_KERNEL_FRAMES, 0);
+    n1_writer_self(m.w, N1_SELF_SAMPLES, 100);
+    n1_writer_self(m.w, N1_SELF_PERIOD_NS, 10000000);
+    n1_writer_self(m.w, N1_SELF_KERNEL_HIDDEN_NS, 3 * N1_SECOND_NS);
+    t = report(&m, "text", &o);
+    has(t, "; kernel hidden (not permitted): 3.00 s, 75.0 % of all CPU time\n");
     free(t);
     o.top = 1;
     t = report(&m, "text", &o);
