@@ -55,7 +55,8 @@ struct n1_perf_stats {
 };
 
 /* Creates the engine: finds out what is permitted, makes the rings, raises the soft limit of open files to
- * the hard one. `sink` is copied. Returns 0, or N1_E_NOT_PERMITTED or -errno with the reason. */
+ * the hard one, and asks the scheduler to serve this thread soon. `sink` is copied. Returns 0, or
+ * N1_E_NOT_PERMITTED or -errno with the reason. */
 int n1_perf_create(const struct n1_perf_config *config, const struct n1_engine_sink *sink,
                    struct n1_perf **ret_perf, struct n1_error *reterr);
 
