@@ -1,8 +1,8 @@
 /*
  * What the files of engine A share; nobody else includes it. perf.c owns the engine and its rings,
- * perf_target.c the events of the processes, perf_drain.c the way of a record from the rings to the sink,
- * perf_duplicate.c samples that would count twice, perf_scan.c the scan mode, perf_cgroup.c the finding of a
- * target's cgroup.
+ * perf_target.c the processes, perf_events.c their events, perf_drain.c the way of a record from the rings to
+ * the sink, perf_adapt.c the change of mode, perf_duplicate.c samples that would count twice, perf_scan.c the
+ * scan mode, perf_cgroup.c the finding of a target's cgroup.
  */
 #ifndef N1_SAMPLER_ENGINE_PERF_INTERNAL_H
 #define N1_SAMPLER_ENGINE_PERF_INTERNAL_H
@@ -175,6 +175,14 @@ void perf_processes_finish(struct n1_perf *perf);
 struct n1_perf_event_spec perf_spec(const struct n1_perf *perf, const struct perf_process *process);
 uint64_t perf_period_of(const struct perf_process *process, uint64_t period_ns);
 void perf_count_unopened(struct n1_perf *perf, uint64_t events, int err);
+
+/* perf_events.c */
+int perf_events_open(struct n1_perf *perf, struct perf_process *process); /* in the mode that fits it now */
+void perf_events_close(struct n1_perf *perf, struct perf_events *events);
+void perf_events_close_on_cpus(struct n1_perf *perf,
+                               int **fds); /* cgroup's or the system's; *fds becomes NULL */
+void perf_audit(struct n1_perf *perf, struct perf_process *process, n1_ns now);
+void perf_births_forget(struct perf_process *process);
 
 /* perf_duplicate.c */
 bool perf_duplicate(struct n1_perf *perf, pid_t tid, uint32_t cpu, uint64_t id, n1_ns time);
