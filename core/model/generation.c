@@ -12,6 +12,7 @@
 #include "core/model/fields.h"
 
 #define ROUNDS_MOST 48
+#define REFERENCES_MOST 16
 #define STUCK_NS (10 * N1_SECOND_NS) /* between steps for a table that a step cannot help */
 
 /* Tables whose entries refer to each other, each before those that it refers to. */
@@ -30,6 +31,11 @@ struct step {
     struct n1_remap map;             /* while marking: 1 for what is kept */
     uint64_t tail[N1_SEGMENT_COUNT]; /* of rings: where they begin after the step */
     uint64_t kept[N1_SEGMENT_COUNT]; /* of tables: the head after the step */
+    struct {
+        struct n1_field field[REFERENCES_MOST];
+        unsigned count;
+    } refs[N1_SEGMENT_COUNT]; /* the fields that hold ids: a step goes over a million rows, and these are few
+                               */
 };
 
 static bool is_table(enum n1_segment_kind kind)
@@ -55,12 +61,20 @@ static void mark(struct step *s, uint8_t table, uint32_t id)
         s->map.to[table][id] = 1;
 }
 
+static void list_references(struct step *s)
+{
+    for (int k = 0; k < N1_SEGMENT_COUNT; k++)
+        for (unsigned i = 0; i < n1_model_fields[k].count; i++)
+            if (n1_model_fields[k].field[i].ref != N1_REF_NONE)
+                s->refs[k].field[s->refs[k].count++] = n1_model_fields[k].field[i];
+}
+
 static void mark_references(struct step *s, enum n1_segment_kind kind, const void *entry)
 {
-    const struct n1_fields *fields = &n1_model_fields[kind];
-    for (unsigned i = 0; i < fields->count; i++)
-        if (fields->field[i].ref != N1_REF_NONE)
-            mark(s, table_of(entry, &fields->field[i]), n1_field_id(entry, &fields->field[i]));
+    for (unsigned i = 0; i < s->refs[kind].count; i++) {
+        const struct n1_field *f = &s->refs[kind].field[i];
+        mark(s, table_of(entry, f), n1_field_id(entry, f));
+    }
 }
 
 /* --- times of rows --- */
@@ -269,10 +283,9 @@ static void make_room(struct step *s, const bool due[N1_SEGMENT_COUNT])
 
 static void rewrite(const struct step *s, enum n1_segment_kind kind, void *entry)
 {
-    const struct n1_fields *fields = &n1_model_fields[kind];
-    for (unsigned i = 0; i < fields->count; i++) {
-        const struct n1_field *f = &fields->field[i];
-        uint8_t table = f->ref == N1_REF_NONE ? N1_REF_NONE : table_of(entry, f);
+    for (unsigned i = 0; i < s->refs[kind].count; i++) {
+        const struct n1_field *f = &s->refs[kind].field[i];
+        uint8_t table = table_of(entry, f);
         if (table == N1_REF_NONE)
             continue;
         uint32_t id = n1_field_id(entry, f);
@@ -419,6 +432,7 @@ bool n1_generation_maintain(struct n1_writer *w, n1_ns now)
     struct step s = {.w = w};
     bool made = false;
     memcpy(s.tail, w->tail, sizeof(s.tail));
+    list_references(&s);
     for (size_t i = 0; i < MARKED_TABLES; i++) {
         enum n1_segment_kind k = marking_order[i];
         s.map.heads[k] = w->head[k];
