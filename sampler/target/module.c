@@ -229,8 +229,25 @@ static bool same_bytes(const struct n1_module *module, int fd)
            memcmp(mapped, file, sizeof(file)) == 0;
 }
 
-/* Opens `path` for reading if it is the module's file. Returns a descriptor or -errno. */
-static int open_checked(const struct n1_module *module, const char *path, bool trusted)
+/* The file behind a descriptor has the module's path, as the kernel tells it. */
+static bool same_path(const struct n1_module *module, const char *self)
+{
+    static const char suffix[] = " (deleted)";
+    char path[4096 + sizeof(suffix)];
+    ssize_t n = readlink(self, path, sizeof(path) - 1);
+    if (n < 0)
+        return false;
+    path[n] = '\0';
+    size_t len = strlen(module->path);
+    return strncmp(path, module->path, len) == 0 && (path[len] == '\0' || strcmp(path + len, suffix) == 0);
+}
+
+/*
+ * Opens `path` for reading if it is the module's file. `by_mapping`: the path was made from the addresses,
+ * where by now another file may be mapped (dlclose, dlopen), so its bytes prove nothing; device numbers of
+ * overlays differ from those in maps, so there the path decides. Returns a descriptor or -errno.
+ */
+static int open_checked(const struct n1_module *module, const char *path, bool by_mapping)
 {
     char self[64];
     struct stat st;
@@ -252,9 +269,9 @@ static int open_checked(const struct n1_module *module, const char *path, bool t
         fd = -errno;
         goto out;
     }
-    bool same = trusted || (st.st_ino == module->inode && major(st.st_dev) == module->dev_major &&
-                            minor(st.st_dev) == module->dev_minor);
-    if (!same && !same_bytes(module, fd)) {
+    bool device = major(st.st_dev) == module->dev_major && minor(st.st_dev) == module->dev_minor;
+    bool same = device && st.st_ino == module->inode;
+    if (!same && !(by_mapping ? !device && same_path(module, self) : same_bytes(module, fd))) {
         close(fd);
         fd = -ESTALE;
     }
