@@ -46,14 +46,14 @@ static void find(struct n1_app *app, const struct n1_scene *scene, int direction
     size_t count;
     const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
     int rows = (int)app->row_count;
-    for (int i = here ? 0 : 1; i <= rows - !here; i++) {
+    for (int i = here ? 0 : 1; i < rows; i++) { /* all rows, but not the one we stand on twice */
         int row = ((app->table.selected + i * direction) % rows + rows) % rows;
         if (app->functions[row] < count && n1_app_matches(app->find, &functions[app->functions[row]])) {
             n1_app_select(app, app->ids[row], clock);
             return;
         }
     }
-    if (app->find[0] != '\0' && (here || rows == 0))
+    if (app->find[0] != '\0' && here)
         n1_app_say(app, N1_ROLE_LOG_WARN, clock, "no function matches \"%s\"", app->find);
 }
 

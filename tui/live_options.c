@@ -371,13 +371,14 @@ int n1_live_main(int argc, char **argv)
     if (rc == 0)
         rc = n1_signals_open();
     if (rc == 0) {
+        error = (struct n1_error){0};
         status = run(&choice, &config, &looks, screen, session, &error);
         n1_signals_close();
     } else {
         n1_screen_close(screen);
     }
     n1_config_finish(&config);
-    if (rc < 0 || error.code != 0)
+    if (rc < 0 || (status != 0 && error.code != 0))
         return n1_error_print(&error);
     return status;
 }

@@ -157,9 +157,9 @@ static attr_t attrs_of(uint8_t attrs)
 
 static void set_colors(struct n1_screen *screen, const struct n1_theme *theme, int asked)
 {
-    bool direct = tigetflag("RGB") > 0 || tigetnum("colors") >= 1 << 24;
-    screen->color =
-        n1_color_decide(asked, getenv("NO_COLOR"), getenv("COLORTERM"), has_colors() ? COLORS : 0, direct);
+    int colors = tigetnum("colors"); /* COLORS is known only after start_color() */
+    bool direct = tigetflag("RGB") > 0 || colors >= 1 << 24;
+    screen->color = n1_color_decide(asked, getenv("NO_COLOR"), getenv("COLORTERM"), colors, direct);
     if (screen->color != N1_COLORS_MONO && (start_color() == ERR || use_default_colors() == ERR))
         screen->color = N1_COLORS_MONO;
     for (int role = 0; role < N1_ROLE_COUNT; role++) {
@@ -170,6 +170,28 @@ static void set_colors(struct n1_screen *screen, const struct n1_theme *theme, i
             continue;
         if (role + 1 < COLOR_PAIRS && init_extended_pair(role + 1, look.fg, look.bg) == OK)
             screen->pairs[role] = (short)(role + 1);
+    }
+}
+
+/* What terminals send beside what their description says: without application mode, or as another model
+ * would. */
+static void more_keys(void)
+{
+    static const struct {
+        const char *bytes;
+        int code;
+    } keys[] = {
+        {"\033[A", KEY_UP},     {"\033[B", KEY_DOWN},   {"\033[C", KEY_RIGHT},  {"\033[D", KEY_LEFT},
+        {"\033OA", KEY_UP},     {"\033OB", KEY_DOWN},   {"\033OC", KEY_RIGHT},  {"\033OD", KEY_LEFT},
+        {"\033[H", KEY_HOME},   {"\033[F", KEY_END},    {"\033[1~", KEY_HOME},  {"\033[4~", KEY_END},
+        {"\033[5~", KEY_PPAGE}, {"\033[6~", KEY_NPAGE}, {"\033[Z", KEY_BTAB},   {"\033OP", KEY_F(1)},
+        {"\033OQ", KEY_F(2)},   {"\033OR", KEY_F(3)},   {"\033OS", KEY_F(4)},   {"\033[11~", KEY_F(1)},
+        {"\033[12~", KEY_F(2)}, {"\033[13~", KEY_F(3)}, {"\033[14~", KEY_F(4)}, {"\033[15~", KEY_F(5)},
+        {"\033[17~", KEY_F(6)}, {"\033[18~", KEY_F(7)}, {"\033[19~", KEY_F(8)}, {"\033[20~", KEY_F(9)},
+        {"\033[21~", KEY_F(10)}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (key_defined(keys[i].bytes) <= 0)
+            define_key(keys[i].bytes, keys[i].code);
     }
 }
 
@@ -208,6 +230,7 @@ int n1_screen_open(const struct n1_theme *theme, int color, struct n1_screen **r
     nodelay(stdscr, TRUE);
     leaveok(stdscr, TRUE);
     set_escdelay(50);
+    more_keys();
     curs_set(0);
     set_colors(screen, theme, color);
     *ret = screen;
