@@ -48,7 +48,12 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
     if (walk.end != N1_WALK_COMPLETE && (user || !raw->in_kernel)) {
         flags |= N1_SAMPLE_TRUNCATED;
         n1_writer_self_add(feed->w, N1_SELF_TRUNCATED, 1);
-        feed->truncated_short += walk.end == N1_WALK_SHORT;
+    }
+    if (user) {
+        feed->need.walks++;
+        feed->need.too_short += walk.end == N1_WALK_SHORT;
+        if (walk.end == N1_WALK_COMPLETE && walk.stack_used > feed->need.most_bytes)
+            feed->need.most_bytes = walk.stack_used;
     }
     if (walk.end == N1_WALK_UNMAPPED)
         reload_mappings(t, raw->time);

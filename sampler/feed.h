@@ -10,6 +10,12 @@
 #include "sampler/targets.h"
 #include "sampler/walk/walker.h"
 
+/* How much of the copied stacks the walks need, since the copy was last resized. */
+struct n1_stack_need {
+    uint64_t walks, too_short;
+    uint64_t most_bytes;
+};
+
 struct n1_feed {
     struct n1_writer *w;
     struct n1_targets *targets;
@@ -20,7 +26,8 @@ struct n1_feed {
     bool dump;          /* samples are stacks of a dump */
     bool children;      /* processes that a target forks become targets */
     n1_ns last_sample;  /* time of the latest sample delivered */
-    uint64_t throttled, truncated_short;
+    uint64_t throttled;
+    struct n1_stack_need need;
     struct n1_walk_frame frames[N1_WALK_FRAMES_MAX];
 };
 

@@ -1,5 +1,6 @@
 /*
- * The stores' sizes are taken from a model made for the purpose: its pages are never touched, so it costs nothing.
+ * The stores' sizes are taken from a model made for the purpose: its pages are never touched, so it costs
+ * nothing.
  */
 #include "sampler/reach.h"
 

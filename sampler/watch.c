@@ -183,6 +183,7 @@ void n1_watch_drain(struct n1_watch *watch, bool all)
             n1_perf_drain(watch->perf);
     }
     n1_naming_pump(watch->naming);
+    n1_writer_maintain(watch->w, n1_time_mono());
 }
 
 /* What a person should know at once, said once an occasion. */
@@ -198,19 +199,6 @@ static void tell_losses(struct n1_watch *watch)
     if (watch->feed.throttled > watch->throttled_told)
         n1_server_notice(watch->control, "the kernel throttled sampling (kernel.perf_event_max_sample_rate)");
     watch->throttled_told = watch->feed.throttled;
-}
-
-/* More than 1 % cut short: copy more of the stack, as far as the engine goes. */
-static void widen_stack(struct n1_watch *watch)
-{
-    struct n1_perf_stats stats;
-    const struct n1_model_header *h = n1_writer_header(watch->w);
-    n1_perf_stats(watch->perf, &stats);
-    if (h->self[N1_SELF_SAMPLES] < 1000 || watch->feed.truncated_short * 100 < h->self[N1_SELF_SAMPLES])
-        return;
-    if (stats.stack_bytes < 32768 && n1_perf_set_stack(watch->perf, 32768) == 0)
-        n1_server_notice(watch->control, "stacks are deep: copying 32 KiB of each from now on");
-    watch->feed.truncated_short = 0;
 }
 
 static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now)
@@ -232,9 +220,9 @@ static void tick(struct n1_watch *watch, n1_ns now)
             n1_target_scan_threads(watch->targets.items[i], watch->w, now);
     n1_figures_read(&watch->figures, &watch->targets, now);
     n1_figures_self(&watch->figures, &watch->targets, watch->naming, watch->perf, now);
-    n1_writer_maintain(watch->w, now);
-    if (watch->perf && watch->targets.alive)
-        widen_stack(watch);
+    if (watch->perf && watch->targets.alive &&
+        n1_stack_fit(&watch->stack_fit, &watch->feed.need, watch->perf) > 0)
+        n1_server_notice(watch->control, "stacks are deep: copying more of each from now on");
     tell_losses(watch);
 }
 

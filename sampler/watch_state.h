@@ -8,6 +8,7 @@
 #include "sampler/feed.h"
 #include "sampler/figures.h"
 #include "sampler/options.h"
+#include "sampler/stack_fit.h"
 
 #include "n1/config.h"
 #include "n1/control.h"
@@ -21,6 +22,7 @@ struct n1_watch {
     struct n1_perf *perf; /* NULL when refused (dumps work without) */
     struct n1_feed feed;
     struct n1_figures figures;
+    struct n1_stack_fit stack_fit;
     int control, signals;
     n1_ns next_tick;
     bool stop, paused;

@@ -221,6 +221,7 @@ void n1_walker_walk(struct n1_walker *walker, struct n1_space *space, const stru
         }
         called = !interrupted;
     }
+    walk.stack_used = walk.count > 1 ? regs.sp - state->regs[N1_ARCH_SP] : 0;
     walker->counters.walks++;
     walker->counters.frames += walk.count;
     walker->counters.ends[walk.end]++;

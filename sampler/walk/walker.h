@@ -51,6 +51,7 @@ struct n1_walk {
     size_t count;         /* frames filled */
     enum n1_walk_end end; /* everything but COMPLETE means truncated */
     uint32_t libunwind;   /* steps that needed libunwind */
+    uint64_t stack_used;  /* bytes of the stack copy that the frames found lie in */
 };
 
 /* Counts since the walker was created. */

@@ -1,0 +1,25 @@
+/*
+ * Fitting the bytes of stack that the kernel copies with each sample to what the walks need: copying is most
+ * of what a sample costs the target beyond the timer tick itself (about 0.7 us a KiB), and most stacks are
+ * shallow.
+ */
+#ifndef N1_SAMPLER_STACK_FIT_H
+#define N1_SAMPLER_STACK_FIT_H
+
+#include "sampler/engine/perf.h"
+#include "sampler/feed.h"
+
+struct n1_stack_fit {
+    bool raised;           /* stacks were cut short once: never lowered again */
+    uint32_t failed_bytes; /* a size the engine refused; not tried again */
+};
+
+/* The size to copy from now on, given the present one and the need seen with it: `bytes` itself when nothing
+ * speaks for a change. Pure. 1 KiB to 32 KiB, powers of two. */
+uint32_t n1_stack_fit_bytes(const struct n1_stack_fit *fit, const struct n1_stack_need *need, uint32_t bytes);
+
+/* Applies it; `need` starts anew after a change. Returns 1 when more is copied than before, -1 when less,
+ * else 0. */
+int n1_stack_fit(struct n1_stack_fit *fit, struct n1_stack_need *need, struct n1_perf *perf);
+
+#endif
