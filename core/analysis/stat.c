@@ -41,11 +41,52 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of `n` > 0 values, which it sorts. */
+static void swap(double *a, double *b)
+{
+    double c = *a;
+    *a = *b;
+    *b = c;
+}
+
+/* Hoare's selection: values[k] becomes the k-th smallest, smaller ones lie before it. */
+static void select_kth(double *values, size_t n, size_t k)
+{
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2, i = low, j = high;
+        if (values[middle] < values[low])
+            swap(&values[middle], &values[low]);
+        if (values[high] < values[middle])
+            swap(&values[high], &values[middle]);
+        if (values[middle] < values[low])
+            swap(&values[middle], &values[low]);
+        double pivot = values[middle];
+        for (;;) {
+            while (values[i] < pivot)
+                i++;
+            while (pivot < values[j])
+                j--;
+            if (i >= j)
+                break;
+            swap(&values[i++], &values[j--]);
+        }
+        if (k <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+}
+
+/* Of `n` > 0 values that are numbers, whose order it changes. */
 static double median(double *values, size_t n)
 {
-    qsort(values, n, sizeof *values, ascending);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    select_kth(values, n, n / 2);
+    double upper = values[n / 2], lower = values[0];
+    if (n % 2)
+        return upper;
+    for (size_t i = 1; i < n / 2; i++)
+        lower = values[i] > lower ? values[i] : lower;
+    return (lower + upper) / 2;
 }
 
 int n1_stat_summarise(const double *values, size_t n, struct n1_stat_summary *ret)
@@ -56,16 +97,18 @@ int n1_stat_summarise(const double *values, size_t n, struct n1_stat_summary *re
         *ret = s;
         return 0;
     }
-    double *sorted = reallocarray(NULL, n, sizeof *sorted);
-    if (!sorted)
+    double *copy = reallocarray(NULL, n, sizeof *copy);
+    if (!copy)
         return -ENOMEM;
-    memcpy(sorted, values, n * sizeof *sorted);
-    s.median = median(sorted, n);
-    s.min = sorted[0];
-    s.max = sorted[n - 1];
-    free(sorted);
-    for (size_t i = 0; i < n; i++)
+    memcpy(copy, values, n * sizeof *copy);
+    s.median = median(copy, n);
+    free(copy);
+    s.min = s.max = values[0];
+    for (size_t i = 0; i < n; i++) {
         s.total += values[i];
+        s.min = values[i] < s.min ? values[i] : s.min;
+        s.max = values[i] > s.max ? values[i] : s.max;
+    }
     s.mean = s.total / (double)n;
     for (size_t i = 0; i < n; i++)
         squares += (values[i] - s.mean) * (values[i] - s.mean);

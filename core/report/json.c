@@ -143,14 +143,16 @@ static void summary(struct n1_json *j)
     n1_json_member(j, "summary", o);
 }
 
-static cJSON *filter_of(const struct n1_filter *f)
+static cJSON *filter_of(struct n1_json *j, const struct n1_filter *f)
 {
+    struct n1_model_process process;
+    struct n1_model_thread thread;
     if (!f || (!f->process && !f->thread && !f->kinds && !(f->text && *f->text)))
         return cJSON_CreateNull();
     cJSON *o = cJSON_CreateObject(), *kinds = cJSON_CreateArray();
     char text[N1_REPORT_TEXT];
-    cJSON_AddBoolToObject(o, "process", f->process != 0);
-    cJSON_AddBoolToObject(o, "thread", f->thread != 0);
+    n1_json_number(o, "pid", n1_reader_process(j->report->reader, f->process, &process) ? process.pid : NAN);
+    n1_json_number(o, "tid", n1_reader_thread(j->report->reader, f->thread, &thread) ? thread.tid : NAN);
     for (uint32_t k = 0; k < N1_KIND_COUNT; k++)
         if (f->kinds >> k & 1)
             cJSON_AddItemToArray(kinds, cJSON_CreateString(n1_report_kind(k)));
@@ -178,7 +180,7 @@ static void window(struct n1_json *j)
     n1_json_number(o, "in_kernel", (double)s->in_kernel);
     n1_json_number(o, "kernel_hidden_seconds", n1_json_seconds(s->kernel_hidden_ns));
     n1_json_number(o, "lost", (double)s->lost);
-    cJSON_AddItemToObject(o, "filter", filter_of(j->report->options->filter));
+    cJSON_AddItemToObject(o, "filter", filter_of(j, j->report->options->filter));
     n1_json_member(j, "window", o);
 }
 

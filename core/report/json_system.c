@@ -230,7 +230,7 @@ static int read_waits(struct n1_json *j, struct waits *w)
 void n1_json_waits(struct n1_json *j)
 {
     struct waits w = {0};
-    char text[N1_REPORT_TEXT];
+    char text[2 * N1_REPORT_TEXT];
     size_t kinds = 0;
     cJSON *all = cJSON_CreateArray();
     if (n1_fold_init(&w.fold) || read_waits(j, &w))
@@ -251,8 +251,9 @@ void n1_json_waits(struct n1_json *j)
         const struct n1_fold_function *f = &w.fold.functions[w.sums[i].function];
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "class", n1_report_wait_class(w.sums[i].wait_class));
+        ptrdiff_t shown = n1_profile_find(j->report->profile, f->id);
         snprintf(text, sizeof text, "%s%s%s", f->module_name, *f->module_name ? "!" : "", f->name);
-        cJSON_AddStringToObject(o, "function", text);
+        cJSON_AddStringToObject(o, "function", shown < 0 ? text : j->report->keys[shown]);
         n1_json_number(o, "seconds", n1_json_seconds(w.sums[i].ns));
         n1_json_number(o, "count", (double)w.sums[i].count);
         n1_json_text(j, o, "resource", w.sums[i].resource);
@@ -269,6 +270,7 @@ static cJSON *anomaly_of(struct n1_json *j, const struct n1_model_anomaly *a)
     static const char *const severities[] = {"info", "info", "warning", "critical"};
     struct n1_reader *r = j->report->reader;
     struct n1_model_function f;
+    char key[N1_REPORT_TEXT];
     cJSON *o = cJSON_CreateObject();
     n1_json_text(j, o, "rule", a->rule);
     cJSON_AddStringToObject(o, "severity", a->severity < 4 ? severities[a->severity] : "info");
@@ -285,7 +287,7 @@ static cJSON *anomaly_of(struct n1_json *j, const struct n1_model_anomaly *a)
         if (a->culprit[i] == 0 || !n1_reader_function(r, a->culprit[i], &f))
             continue;
         cJSON *c = cJSON_CreateObject();
-        n1_json_text(j, c, "function", f.name);
+        cJSON_AddStringToObject(c, "function", n1_report_function_key(j->report, a->culprit[i], key));
         n1_json_number(c, "share_percent", a->share_ppm[i] / 1e4);
         n1_json_number(c, "before_percent", a->before_ppm[i] / 1e4);
         cJSON_AddItemToArray(culprits, c);

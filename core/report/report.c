@@ -113,6 +113,27 @@ const char *n1_report_title(struct n1_report *report, char out[N1_REPORT_TEXT])
     return out;
 }
 
+const char *n1_report_function_key(const struct n1_report *report, uint32_t function,
+                                   char out[N1_REPORT_TEXT])
+{
+    struct n1_model_function f;
+    struct n1_model_module m;
+    char path[N1_REPORT_TEXT];
+    out[0] = '\0';
+    if (function == 0 || !n1_reader_function(report->reader, function, &f))
+        return out;
+    for (size_t i = 0; i < report->function_count; i++)
+        if (report->functions[i].function == function)
+            return report->keys[i];
+    n1_reader_module(report->reader, f.module, &m);
+    const char *module = n1_reader_string(report->reader, m.path), *slash = strrchr(module, '/');
+    n1_sanitise(path, sizeof path / 2, slash ? slash + 1 : module, strlen(slash ? slash + 1 : module));
+    size_t len = (size_t)snprintf(out, N1_REPORT_TEXT, "%s%s", path, *path ? "!" : "");
+    const char *name = n1_reader_string(report->reader, f.name);
+    n1_sanitise(out + len, N1_REPORT_TEXT - len, name, strlen(name));
+    return out;
+}
+
 struct named {
     char *key;
     uint32_t function;

@@ -1,9 +1,9 @@
 /*
  * Bench of the profile: the first update over a million samples, updates as a window slides at 10 Hz, an
- * update after a name came, and the memory of it. CPU time of the thread, so that neighbours on the machine
- * do not count.
+ * update after a name came, the memory of it, and the reports over the same samples. CPU time of the thread,
+ * so that neighbours on the machine do not count.
  */
-#include "n1/profile.h"
+#include "n1/report.h"
 #include "n1/writer.h"
 
 #include <malloc.h>
@@ -140,6 +140,18 @@ static int run(size_t stacks)
     name(&b, late, "late", 0x70);
     push(&b, 1);
     printf("  after a name came                   %8.2f ms\n", update(&b, p, start));
+    n1_writer_flush(b.w);
+    n1_writer_state(b.w, N1_STATE_CLOSED);
+    for (const struct n1_report_format *f = n1_report_formats; f->name; f++) {
+        struct n1_report_options options = {.window = {0, UINT64_MAX}};
+        FILE *out = fopen("/dev/null", "w");
+        double begun = cpu_ms();
+        if (!out || f->write(out, b.r, &options, NULL))
+            puts("report failed");
+        printf("  report %-10s                   %8.2f ms\n", f->name, cpu_ms() - begun);
+        if (out)
+            fclose(out);
+    }
     n1_profile_destroy(p);
     n1_reader_close(b.r);
     n1_writer_destroy(b.w);

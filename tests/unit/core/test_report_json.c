@@ -166,6 +166,7 @@ static void figures(void **state)
     number(j, "window/samples", 5);
     number(j, "window/all_samples", 10 + 4 + 5 + 10 + 6 + 18);
     text(j, "window/filter/text", "format");
+    unknown(j, "window/filter/pid");
     cJSON_Delete(j);
     model_close(&m);
 }
@@ -232,7 +233,7 @@ static void memory_waits_lines_anomalies(void **state)
     text(j, "anomalies/0/severity", "warning");
     number(j, "anomalies/0/start", 1700000003.0);
     unknown(j, "anomalies/0/end");
-    text(j, "anomalies/0/culprits/0/function", "parse");
+    text(j, "anomalies/0/culprits/0/function", "app!parse");
     number(j, "anomalies/0/culprits/0/share_percent", 70);
     cJSON_Delete(j);
 

@@ -62,6 +62,30 @@ static void summaries(void **state)
     assert_true(isnan(s.mean) && s.count == 0);
 }
 
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void medians(void **state)
+{
+    (void)state;
+    double v[200];
+    struct n1_stat_summary s;
+    for (int round = 0; round < 20000; round++) {
+        size_t n = 1 + (size_t)(uniform() * 199);
+        double kinds = 1 + floor(uniform() * (double)n * 2); /* few: many equal values */
+        for (size_t i = 0; i < n; i++)
+            v[i] = round % 3 ? floor(uniform() * kinds) : (double)(round % 2 ? i : n - i);
+        assert_int_equal(n1_stat_summarise(v, n, &s), 0);
+        qsort(v, n, sizeof *v, ascending);
+        double want = n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+        assert_float_equal(s.median, want, 1e-12);
+        assert_true(s.min <= v[0] && s.max >= v[n - 1]);
+    }
+}
+
 /* AR(1) with the given memory, plus a slope a step; n values around 100. */
 static enum n1_trend series(size_t n, double memory, double slope, double *ret_slope)
 {
@@ -152,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wilson),
         cmocka_unit_test(summaries),
+        cmocka_unit_test(medians),
         cmocka_unit_test(autocorrelation_times),
         cmocka_unit_test(noise_is_no_trend),
         cmocka_unit_test(trends_are_found),
