@@ -15,6 +15,7 @@ struct counting {
     struct n1_reader *reader;
     bool away;                /* take away instead of adding */
     struct n1_window samples; /* to be counted from now on */
+    uint64_t oldest;          /* no sample below this index is counted from now on */
 };
 
 void n1_profile_state_destroy(struct n1_profile_state *s)
@@ -71,6 +72,8 @@ static int recount(void *context, const struct n1_span_entry *e)
     const struct n1_profile_state *s = c->state;
     bool was = e->index < s->seen && e->time >= s->samples.from && e->time < s->samples.to;
     bool is = e->time >= c->samples.from && e->time < c->samples.to;
+    if (is && e->index < c->oldest)
+        c->oldest = e->index;
     c->away = was;
     return was == is ? 0 : count(c, e);
 }
@@ -113,8 +116,7 @@ static int by_from(const void *a, const void *b)
     return (x->from > y->from) - (x->from < y->from);
 }
 
-/* The same for samples: those near a border that moved, and those that came since, are looked at once more.
- */
+/* The same for samples: those near a border that moved and those that came since are looked at again. */
 static int slide_samples(struct counting *c, uint64_t head)
 {
     const struct n1_profile_state *s = c->state;
@@ -130,12 +132,16 @@ static int slide_samples(struct counting *c, uint64_t head)
     if (to <= from || tail > s->oldest)
         return 1;
     struct n1_range near[3] = {{0, 0}, {0, 0}, {s->seen, head}};
-    if (new.from != old.from)
-        near[0] = n1_span_indices(c->reader, least(old.from, new.from), from);
+    if (new.from > old.from)
+        near[0] = (struct n1_range){s->oldest,
+                                    most(s->oldest, n1_span_indices(c->reader, new.from, new.from + 1).to)};
+    else if (new.from < old.from)
+        near[0] = n1_span_indices(c->reader, new.from, old.from);
     if (new.to != old.to)
         near[1] = n1_span_indices(c->reader, to, most(old.to, new.to));
     if (near[0].to - near[0].from > (s->seen - s->oldest) / 2)
         return 1; /* adding up what stays is cheaper than taking away what leaves */
+    uint64_t oldest = new.from > old.from ? near[0].to : s->oldest;
     qsort(near, 3, sizeof *near, by_from);
     for (int i = 0; i < 3; i++) {
         struct n1_range rest = {most(near[i].from, at), near[i].to};
@@ -144,12 +150,13 @@ static int slide_samples(struct counting *c, uint64_t head)
             return rc ? rc : 1;
         at = most(at, near[i].to);
     }
+    c->oldest = least(c->oldest, oldest);
     return 0;
 }
 
 static int move(struct n1_profile_state *s, struct n1_reader *r, const struct n1_span *span)
 {
-    struct counting c = {.state = s, .reader = r, .samples = span->samples};
+    struct counting c = {.state = s, .reader = r, .samples = span->samples, .oldest = UINT64_MAX};
     uint64_t head = n1_reader_count(r, N1_SEGMENT_SAMPLES, NULL);
     int rc = slide_rows(&c, span->rows);
     if (rc == 0)
@@ -159,6 +166,7 @@ static int move(struct n1_profile_state *s, struct n1_reader *r, const struct n1
         s->all_samples = s->all_ns = s->lost = 0;
         s->samples = (struct n1_window){0, 0}; /* nothing is counted: recount() only adds */
         c.away = false;
+        c.oldest = UINT64_MAX;
         rc = n1_span_rows(r, span->rows, count, &c, &s->lost);
         if (rc == 0)
             rc = n1_span_samples(r, n1_span_indices(r, span->samples.from, span->samples.to), recount, &c,
@@ -166,7 +174,7 @@ static int move(struct n1_profile_state *s, struct n1_reader *r, const struct n1
     }
     s->rows = span->rows;
     s->samples = span->samples;
-    s->oldest = n1_span_indices(r, span->samples.from, span->samples.to).from;
+    s->oldest = least(c.oldest, head);
     s->seen = head;
     return rc;
 }
