@@ -37,8 +37,10 @@ const char *n1_report_text(const struct n1_report *report, uint32_t string, char
 /* The same for a text at hand. */
 const char *n1_report_redact(const struct n1_report *report, const char *text, char out[N1_REPORT_TEXT]);
 
-/* Key of a function of the model, which the window may not hold: then "module!name". 0 and bad ids give "". */
-const char *n1_report_function_key(const struct n1_report *report, uint32_t function, char out[N1_REPORT_TEXT]);
+/* Key of a function of the model, which the window may not hold: then "module!name". 0 and bad ids give "".
+ */
+const char *n1_report_function_key(const struct n1_report *report, uint32_t function,
+                                   char out[N1_REPORT_TEXT]);
 
 /* "python", "native"…; "unknown" when out of range. */
 const char *n1_report_kind(uint32_t kind);

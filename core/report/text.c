@@ -38,7 +38,8 @@ static void whole_number(FILE *out, const char *before, uint64_t value, const ch
     fprintf(out, "%s%llu%s", before, (unsigned long long)value, after);
 }
 
-/* Without kernel rights no sample falls into the kernel: what it hides comes from the process's own CPU times. */
+/* Without kernel rights no sample falls into the kernel: what it hides comes from the process's own CPU
+ * times. */
 static void kernel_share(FILE *out, const struct n1_report *report)
 {
     const struct n1_profile_summary *s = report->summary;
