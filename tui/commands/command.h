@@ -29,7 +29,7 @@ struct n1_command_args {
     const char *engine; /* --engine; NULL: not given */
     const char *config, *log;
     size_t top; /* --top; 0: not given */
-    bool redact, inlines, json, children;
+    bool redact, json, children;
 };
 
 /* Letters for n1_command.options: which options a command takes. */
@@ -42,7 +42,6 @@ struct n1_command_args {
 #define N1_TAKES_ENGINE "e"
 #define N1_TAKES_TOP "t"
 #define N1_TAKES_REDACT "R"
-#define N1_TAKES_INLINES "I"
 #define N1_TAKES_JSON "j"
 #define N1_TAKES_CHILDREN "C"
 #define N1_TAKES_FILE "f"

@@ -54,7 +54,6 @@ static const struct option_line lines[] = {
     {'e', "engine", 0, "ENGINE", "auto, perf, ptrace or nonstop"},
     {'t', "top", 'n', "N", "number of functions"},
     {'R', "redact", 0, NULL, "leave out command lines, labels and folders"},
-    {'I', "inlines", 0, NULL, "show inlined functions below the physical ones"},
     {'j', "json", 0, NULL, "as JSON"},
     {'C', "children", 0, NULL, "watch children of the process too"},
     {0, "config", 0, "FILE", "configuration file"},
@@ -129,9 +128,6 @@ static int take(struct n1_command_args *args, char takes, const char *name, cons
         return 0;
     case 'R':
         args->redact = true;
-        return 0;
-    case 'I':
-        args->inlines = true;
         return 0;
     case 'j':
         args->json = true;

@@ -108,6 +108,11 @@ static int record(struct n1_session *s, const struct n1_command_args *args, cons
         return n1_error_print(&err);
     enum stop why = wait_for_end(s, signals, args->seconds);
     struct n1_reader *r = n1_session_reader(s);
+    /* Finding names takes a while on a busy machine; what runs meanwhile is not part of what was asked for.
+     */
+    n1_ns stopped = n1_time_mono();
+    if (why == STOP_TIME || why == STOP_SIGNAL)
+        n1_session_ask(s, N1_CONTROL_PAUSE, 1, NAMES_MS, NULL);
     if (why == STOP_DIED)
         n1_error_print(n1_session_error(s));
     /* Everything is named before the file closes: on another host there is nothing left to ask. */
@@ -122,10 +127,7 @@ static int record(struct n1_session *s, const struct n1_command_args *args, cons
         .format = args->format,
         .output = args->output,
         .output_dir = config->output_dir,
-        .report = {.window = {0, UINT64_MAX},
-                   .top = args->top,
-                   .redact = args->redact || config->redact,
-                   .inlines = args->inlines},
+        .report = {.window = {0, stopped}, .top = args->top, .redact = args->redact || config->redact},
     };
     char path[4096];
     if (n1_save(r, &save, path, sizeof path, &err) < 0)
@@ -177,7 +179,7 @@ const struct n1_command n1_command_record = {
     .usage = "record -p PID|-- CMD [-d SEC] [-r HZ] [-o FILE]",
     .text = "sample without a screen and write a file",
     .options = N1_TAKES_PID N1_TAKES_COMMAND N1_TAKES_SECONDS N1_TAKES_RATE N1_TAKES_OUTPUT N1_TAKES_FORMAT
-        N1_TAKES_ENGINE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_INLINES N1_TAKES_CHILDREN,
+        N1_TAKES_ENGINE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_CHILDREN,
     .details =
         "Without -d it samples until Ctrl-C or until the target ends. Without -o the file goes to "
         "output_dir\n"

@@ -22,10 +22,7 @@ static int convert(const struct n1_command_args *args, const struct n1_config *c
         .format = format,
         .output = output,
         .output_dir = config->output_dir,
-        .report = {.window = {0, UINT64_MAX},
-                   .top = args->top,
-                   .redact = args->redact || config->redact,
-                   .inlines = args->inlines},
+        .report = {.window = {0, UINT64_MAX}, .top = args->top, .redact = args->redact || config->redact},
     };
     int rc = n1_save(r, &save, path, sizeof path, &err);
     n1_reader_close(r);
@@ -45,7 +42,7 @@ const struct n1_command n1_command_report = {
     .name = "report",
     .usage = "report FILE [--top N]",
     .text = "hotspots of a recording as text",
-    .options = N1_TAKES_FILE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_INLINES,
+    .options = N1_TAKES_FILE N1_TAKES_TOP N1_TAKES_REDACT,
     .run = run_report,
 };
 
@@ -64,6 +61,6 @@ const struct n1_command n1_command_export = {
     .name = "export",
     .usage = "export FILE --format F [-o OUT]",
     .text = "a recording in another format",
-    .options = N1_TAKES_FILE N1_TAKES_FORMAT N1_TAKES_OUTPUT N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_INLINES,
+    .options = N1_TAKES_FILE N1_TAKES_FORMAT N1_TAKES_OUTPUT N1_TAKES_TOP N1_TAKES_REDACT,
     .run = run_export,
 };
