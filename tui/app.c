@@ -7,6 +7,7 @@
 
 #include "n1/time.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,41 @@ static size_t keep_order(struct n1_app *app, const struct n1_scene *scene, struc
     return used;
 }
 
+/* Samples by which the order is decided; 0 when it is not a matter of counting. */
+static double counted(const struct order *order, uint32_t row)
+{
+    const struct n1_profile_function *function = &order->functions[row];
+    return order->sort == N1_SORT_SELF    ? (double)function->self_samples
+           : order->sort == N1_SORT_TOTAL ? (double)function->total_samples
+                                          : 0;
+}
+
+/* Whether row b, below a so far, belongs above it: by more than the noise of counting, so that rows of about
+ * the same weight do not change places with every picture (which costs the reader's eye and the line's
+ * bytes). */
+static bool overtakes(const struct order *order, uint32_t a, uint32_t b)
+{
+    double above = counted(order, a), below = counted(order, b);
+    if (order->inverted) {
+        double swap = above;
+        above = below;
+        below = swap;
+    }
+    return below - above > sqrt(above + below);
+}
+
+/* Insertion into the order of before, which is nearly right. */
+static void settle(uint32_t *rows, size_t count, const struct order *order)
+{
+    for (size_t i = 1; i < count; i++) {
+        uint32_t row = rows[i];
+        size_t at = i;
+        for (; at > 0 && overtakes(order, rows[at - 1], row); at--)
+            rows[at] = rows[at - 1];
+        rows[at] = row;
+    }
+}
+
 static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double clock)
 {
     size_t count, used = 0;
@@ -161,8 +197,14 @@ static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double c
     bool held = clock - app->moved_at < SORT_HOLD_SECONDS && app->row_count > 0;
     if (!room_for(app, count))
         return;
-    if (held) {
+    bool by_count = app->sort == N1_SORT_SELF || app->sort == N1_SORT_TOTAL;
+    bool fresh =
+        app->row_count == 0 || app->sorted_by != (int)app->sort + (app->inverted ? N1_SORT_COUNT : 0);
+    app->sorted_by = (int)app->sort + (app->inverted ? N1_SORT_COUNT : 0);
+    if (held || (by_count && !fresh)) {
         used = keep_order(app, scene, &order, count);
+        if (!held)
+            settle(app->functions, used, &order);
     } else {
         for (size_t i = 0; i < count; i++) {
             if (shown(app, scene, &order.functions[i]))

@@ -97,7 +97,8 @@ static unsigned prompt_key(struct n1_app *app, const struct n1_scene *scene, uin
     if (!done || !changed)
         return 0;
     snprintf(app->filter, sizeof app->filter, "%s", app->input);
-    app->moved_at = -1e9; /* another question: a fresh order */
+    app->moved_at = -1e9;
+    app->sorted_by = -1; /* another question: a fresh order */
     return N1_EFFECT_UPDATE;
 }
 
@@ -304,6 +305,7 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         return pause(app, scene);
     case N1_ACTION_WINDOW:
         app->window = n1_app_windows[app->window + 1].name ? app->window + 1 : 0;
+        app->sorted_by = -1;
         return N1_EFFECT_UPDATE;
     case N1_ACTION_ENTER:
     case N1_ACTION_RIGHT:

@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUICK_MS 100    /* ticks of the first second */
+#define QUICK_MS 50     /* ticks until there is a first row */
+#define EARLY_MS 250    /* ticks of the first second */
 #define RETRY_MS 50     /* after a frame that the terminal did not take */
 #define KEYS_A_TURN 256 /* then a frame is due, however fast somebody pastes */
 
@@ -97,8 +98,10 @@ static void pump(struct live *live)
 static void tick(struct live *live, n1_ns now)
 {
     unsigned ms = live->app.refresh_ms;
-    if (now - live->started < N1_SECOND_NS || !live->scene.ready)
+    if (live->app.row_count == 0 && now - live->started < 5 * N1_SECOND_NS)
         ms = QUICK_MS;
+    else if (now - live->started < N1_SECOND_NS && ms > EARLY_MS)
+        ms = EARLY_MS;
     live->due = live->due + (n1_ns)ms * 1000000; /* absolute, so that ticks do not drift … */
     if (live->due <= now)
         live->due = now + (n1_ns)ms * 1000000; /* … unless they are missed */

@@ -308,13 +308,16 @@ static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const 
     return rc == -ENOMEM || rc == N1_E_DAMAGED ? rc : 0;
 }
 
-/* Without kernel rights no sample falls into the kernel: the sampler reckons from the process's own CPU times. */
+/* Without kernel rights no sample falls into the kernel: the sampler reckons from the process's own CPU
+ * times. */
 static void hidden_share(struct n1_scene *scene, const struct n1_reader *reader)
 {
     double hidden = (double)n1_reader_self(reader, N1_SELF_KERNEL_HIDDEN_NS);
     double seen =
         (double)n1_reader_self(reader, N1_SELF_SAMPLES) * (double)n1_reader_self(reader, N1_SELF_PERIOD_NS);
-    scene->kernel_hidden = scene->kernel_frames ? 0 : hidden + seen > 0 ? hidden / (hidden + seen) * 100 : NAN;
+    scene->kernel_hidden = scene->kernel_frames ? 0
+                           : hidden + seen > 0  ? hidden / (hidden + seen) * 100
+                                                : NAN;
 }
 
 int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const struct n1_scene_query *query)
@@ -329,8 +332,9 @@ int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const stru
     scene->heartbeat = n1_reader_heartbeat(reader);
     scene->now = query->end ? query->end : n1_reader_now(reader);
     scene->wall_ns = n1_reader_wall_ns(reader, scene->now);
-    scene->window.to = scene->now + 1;
-    scene->window.from = query->span && scene->now > query->span ? scene->window.to - query->span : 0;
+    /* Half-open: a window of 30 s is 30 s long, and "all" has the very last sample too. */
+    scene->window.to = scene->now + (query->span == 0);
+    scene->window.from = query->span && scene->now > query->span ? scene->now - query->span : 0;
     if (scene->window.from < scene->created)
         scene->window.from = scene->created;
     read_target(scene, reader);
@@ -358,9 +362,9 @@ size_t n1_scene_trend(const struct n1_scene *scene, uint64_t function_id, double
         return 0;
     memset(seconds, 0, sizeof seconds);
     n1_history_function(scene->history, function_id, false, seconds);
-    uint64_t first_bucket = (first + bucket - 1) / bucket, last_bucket = (first + count - 1) / bucket;
+    uint64_t first_bucket = (first + bucket - 1) / bucket, end_bucket = (first + count) / bucket;
     size_t used = 0;
-    for (uint64_t at = first_bucket; at <= last_bucket; at++) {
+    for (uint64_t at = first_bucket; at < end_bucket; at++) { /* whole ones only: a half one would flicker */
         double sum = 0;
         size_t n = 0;
         for (uint64_t s = at * bucket; s < (at + 1) * bucket && s < first + count; s++, n++)

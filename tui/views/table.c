@@ -85,7 +85,12 @@ static void trend(struct n1_canvas *canvas, int row, int col, const struct n1_sc
     double values[TREND_COLS];
     uint64_t first = 0;
     size_t count = n1_scene_trend(scene, id, values, TREND_COLS, &first);
-    struct n1_spark spark = {values, count, first, 0, app->motion, N1_ROLE_SPARK_CPU};
+    double peak = 1; /* percent of a core; doubled until it holds, so that a row is rarely scaled anew */
+    for (size_t i = 0; i < count; i++) {
+        while (values[i] > peak)
+            peak *= 2;
+    }
+    struct n1_spark spark = {values, count, first, peak, app->motion, N1_ROLE_SPARK_CPU};
     if (count > 0)
         n1_canvas_spark(canvas, row, col, TREND_COLS, &spark);
 }
@@ -110,9 +115,10 @@ static void draw_row(struct n1_canvas *canvas, int row, const struct columns *c,
 {
     char number[N1_FORMAT_CAP];
     double self = n1_scene_share(scene, function->self_ns), total = n1_scene_share(scene, function->total_ns);
-    n1_view_percent(canvas, row, c->self + 6, 6, n1_view_heat(self), self);
-    if (c->total >= 0)
-        n1_view_percent(canvas, row, c->total + 7, 7, N1_ROLE_TEXT, total);
+    enum n1_role heat = n1_view_heat(self);
+    n1_view_percent(canvas, row, c->self + 6, 6, heat, self);
+    if (c->total >= 0) /* in the same role: a change of colour costs more bytes than the figure */
+        n1_view_percent(canvas, row, c->total + 7, 7, heat, total);
     if (c->error >= 0)
         n1_view_percent(canvas, row, c->error + 6, 6, N1_ROLE_DIM,
                         n1_profile_share_error(function->self_samples, scene->summary.samples) * 100);
@@ -171,7 +177,7 @@ const struct n1_view n1_view_table = {
     "TOTAL%  share in which it was anywhere on the stack, recursion once\n"
     "+/-     half the width of the 95 % interval of SELF%: sampling error\n"
     "CPU     CPU time of SELF% in the window\n"
-    "TREND   SELF% over the window, scaled to its own peak\n"
+    "TREND   CPU time over the window, scaled to its own peak or a little more\n"
     "K       kind: N native, P Python, K kernel, J JIT, G garbage collector,\n"
     "        ? unknown (no symbols; shown as module+offset)\n"
     "The selection follows its function; the order holds still for 4 s after a move.\n"};
