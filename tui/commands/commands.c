@@ -96,6 +96,8 @@ static int number(const char *option, const char *text, double min, double max, 
     return 0;
 }
 
+static const char *const engines[] = {"auto", "perf", "ptrace", "nonstop", NULL};
+
 static int take(struct n1_command_args *args, char takes, const char *name, const char *text,
                 struct n1_error *reterr)
 {
@@ -124,8 +126,13 @@ static int take(struct n1_command_args *args, char takes, const char *name, cons
         args->format = text;
         return 0;
     case 'e':
-        args->engine = text;
-        return 0;
+        for (const char *const *known = engines; *known; known++)
+            if (!strcmp(*known, text)) {
+                args->engine = text;
+                return 0;
+            }
+        return n1_error_set(reterr, N1_E_USAGE, "--engine takes auto, perf, ptrace or nonstop, not '%s'",
+                            text);
     case 'R':
         args->redact = true;
         return 0;
