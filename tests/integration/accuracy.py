@@ -102,7 +102,7 @@ def threads(args):
     report, before, after = load(args[0]), load(args[1]), load(args[2])
     sampled = {}
     for t in report["threads"]:
-        sampled[t["name"]] = sampled.get(t["name"], 0) + t["self_seconds"]
+        sampled[t["name"]] = sampled.get(t["name"], 0) + t["cpu_seconds"]
     rows = [(n, sampled.get(n, 0), after["threads"][n] - before["threads"][n]) for n in after["threads"]]
     return judge(rows, interval_of(report))
 

@@ -15,7 +15,7 @@
 #   untouched PID            the target runs on: not stopped, not traced, no descriptor more than at its start
 #   fail TEXT / skip TEXT
 # At the end everything that was started is killed, mounts are undone, $work is removed, and what the product left
-# behind (processes, shared memory, temporary files) is a failure.
+# behind (processes, temporary files, sockets) is a failure.
 set -u
 build=${BUILD:-build}
 N1=$build/n1top TARGETS=$build/targets
@@ -24,20 +24,16 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/n1-test-XXXXXX")
 chmod 0755 "$work"
 out=$work/out err=$work/err
 export XDG_CONFIG_HOME=$work/config XDG_RUNTIME_DIR=$work/run TERM=xterm-256color LC_ALL=C.UTF-8
-mkdir -p "$XDG_CONFIG_HOME"; mkdir -m 0700 "$XDG_RUNTIME_DIR"
+export TMPDIR=$work/tmp
+mkdir -p "$XDG_CONFIG_HOME" "$TMPDIR"; mkdir -m 0700 "$XDG_RUNTIME_DIR"; chmod 1777 "$TMPDIR"
 started=() mounts=()
 declare -A fds_at_start=()
 
 fail() { echo "FAILED: $*"; exit 1; }
 skip() { echo "$*"; exit 77; }
 
-# Files that only the product would make in places that all share.
-product_litter() {
-    find /dev/shm /tmp /run/n1top "${TMPDIR:-/tmp}" -maxdepth 2 \( -name 'n1top*' -o -name '.n1top*' \) -newer "$work/.born" \
-        -not -path "$work*" 2> /dev/null | sort -u
-}
-touch "$work/.born"
-ls /dev/shm > "$work/.shm"
+# Files that the product made where temporary files go (a folder of this test's own) and did not take away.
+product_litter() { find "$TMPDIR" "$XDG_RUNTIME_DIR" -mindepth 1 2> /dev/null | sort; }
 
 # Sampler and helper processes of this test (all inherit its mark), which must be gone with the product.
 product_processes() {
