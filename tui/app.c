@@ -164,30 +164,22 @@ static double counted(const struct order *order, uint32_t row)
                                           : 0;
 }
 
-/* Whether row b, below a so far, belongs above it: by more than the noise of counting, so that rows of about
- * the same weight do not change places with every picture (which costs the reader's eye and the line's
- * bytes). */
-static bool overtakes(const struct order *order, uint32_t a, uint32_t b)
+/* Whether some row stands below another that it exceeds by more than the noise of counting and half a percent
+ * of everything. Until then the order of before stays: rows of about the same weight that change places with
+ * every picture cost the reader's eye and the line's bytes. */
+static bool out_of_order(const struct n1_app *app, const struct n1_scene *scene, const struct order *order,
+                         size_t count)
 {
-    double above = counted(order, a), below = counted(order, b);
-    if (order->inverted) {
-        double swap = above;
-        above = below;
-        below = swap;
+    double least = INFINITY, most = -INFINITY, floor = (double)scene->summary.samples * 0.005;
+    for (size_t i = 0; i < count; i++) {
+        double value = counted(order, app->functions[i]);
+        double worst = order->inverted ? most : least, gap = order->inverted ? worst - value : value - worst;
+        if (i > 0 && gap > fmax(0.7 * sqrt(value + worst), floor))
+            return true;
+        least = fmin(least, value);
+        most = fmax(most, value);
     }
-    return below - above > sqrt(above + below);
-}
-
-/* Insertion into the order of before, which is nearly right. */
-static void settle(uint32_t *rows, size_t count, const struct order *order)
-{
-    for (size_t i = 1; i < count; i++) {
-        uint32_t row = rows[i];
-        size_t at = i;
-        for (; at > 0 && overtakes(order, rows[at - 1], row); at--)
-            rows[at] = rows[at - 1];
-        rows[at] = row;
-    }
+    return false;
 }
 
 static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double clock)
@@ -201,11 +193,13 @@ static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double c
     bool fresh =
         app->row_count == 0 || app->sorted_by != (int)app->sort + (app->inverted ? N1_SORT_COUNT : 0);
     app->sorted_by = (int)app->sort + (app->inverted ? N1_SORT_COUNT : 0);
-    if (held || (by_count && !fresh)) {
+    bool keep = held || (by_count && !fresh);
+    if (keep) {
         used = keep_order(app, scene, &order, count);
-        if (!held)
-            settle(app->functions, used, &order);
-    } else {
+        keep = held || !out_of_order(app, scene, &order, used);
+    }
+    if (!keep) {
+        used = 0;
         for (size_t i = 0; i < count; i++) {
             if (shown(app, scene, &order.functions[i]))
                 app->functions[used++] = (uint32_t)i;
