@@ -54,16 +54,17 @@ fuzz-replay: $(REPLAY) ## the fuzzers' corpora, once through
 	@tests/run fuzz $(BUILD) $(REPLAY)
 
 # What each step needs is built before it, so a failure of one does not hide the others.
-.PHONY: check check-integration check-screen
+.PHONY: check check-build check-integration check-screen
+check-build: all $(UNIT) $(GOLDEN) $(REPLAY)
 check: ## install what is missing, build, and run every test that needs no special rights
 	@tools/deps --if-missing
-	@$(SUB) $(JOBS) all $(UNIT) $(GOLDEN) $(REPLAY)
+	@$(SUB) $(JOBS) check-build
 	@failed=; for step in layers man-check unit golden fuzz-replay; do $(SUB) $$step || failed="$$failed $$step"; done; \
 	[ -z "$$failed" ] || { echo "check: failed:$$failed"; exit 1; }; echo "check: ok"
 check-integration: ## the real programs on real targets
 	@tools/deps --if-missing
 	@$(SUB) $(JOBS) all targets
-	@tests/run integration $(BUILD) $(sort $(wildcard tests/integration/test_*.sh))
+	@N1_TEST_LIMIT=600 tests/run integration $(BUILD) $(sort $(wildcard tests/integration/test_*.sh))
 check-screen: ## the real screen in a pseudo-terminal
 	@tools/deps --if-missing
 	@$(SUB) $(JOBS) all targets $(SCREEN_TESTS)
