@@ -128,7 +128,8 @@ bool n1_symbols_module_known(const struct n1_symbols *client, uint64_t key)
 /* A free place in the table of modules, grown when needed; N1_CLIENT_NONE when there is none. */
 static uint32_t free_index(struct n1_symbols *client)
 {
-    /* Places are reused as late as possible: a late record about a removed module must not meet its successor. */
+    /* Places are reused as late as possible: a late record about a removed module must not meet its
+     * successor. */
     for (uint32_t i = 0; i < client->module_count; i++) {
         uint32_t at = (client->next_index + i) % client->module_count;
         if (!client->modules[at]) {

@@ -1,6 +1,8 @@
 /*
  * The libiberty printer calls back with pieces of text. A hostile name of 100 bytes can describe gigabytes of
  * text, so when the buffer is full we jump out of the printer: it keeps nothing on the heap, only stack.
+ * libiberty itself refuses C++ names of more than 1,024 bytes, which bounds its recursion; those stay
+ * mangled.
  */
 #include "sampler/symbols/demangle.h"
 

@@ -43,8 +43,8 @@ bool n1_helper_module_needs_debug(struct n1_helper_module *module, unsigned flag
  * the CRC of the module's debuglink. Owns `take_fd` also when it refuses. */
 bool n1_helper_module_take_debug(struct n1_helper_module *module, int take_fd, bool by_crc);
 
-/* The symbol at `addr`. For an ELF file without one, *ret_hit still tells where its function starts and its size,
- * when the file's unwind information does; else both are 0. */
+/* The symbol at `addr`. For an ELF file without one, *ret_hit still tells where its function starts and its
+ * size, when the file's unwind information does; else both are 0. */
 enum n1_symbol_status n1_helper_module_find(struct n1_helper_module *module, uint64_t addr,
                                             struct n1_symbol_hit *ret_hit);
 /* The line at `addr`. */

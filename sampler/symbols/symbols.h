@@ -67,8 +67,9 @@ struct n1_symbol_result {
     const char *name;             /* demangled; "" unless found */
     const char *linkage;          /* mangled name when demangling changed it, else "" */
     bool mangled;                 /* name is still a mangled one that could not be decoded */
-    uint64_t start, size;         /* of the function; known for one without a name, too, when the file's unwind
-                                           information tells; else 0. size may reach to the next symbol when none is stated */
+    uint64_t start,
+        size; /* of the function; known for one without a name, too, when the file's unwind
+                       information tells; else 0. size may reach to the next symbol when none is stated */
     enum n1_symbol_status
         line_status;      /* N1_SYMBOL_FOUND, or why there is no line; NO_LINES when not asked for */
     const char *file;     /* innermost position (as addr2line), "" when unknown */
