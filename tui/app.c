@@ -150,7 +150,8 @@ static size_t keep_order(struct n1_app *app, const struct n1_scene *scene, struc
         if (!placed[i] && shown(app, scene, &order->functions[i]))
             app->functions[used++] = (uint32_t)i;
     }
-    qsort_r(app->functions + old, used - old, sizeof *app->functions, compare_rows, order);
+    if (used > old + 1)
+        qsort_r(app->functions + old, used - old, sizeof *app->functions, compare_rows, order);
     free(placed);
     return used;
 }
@@ -204,7 +205,8 @@ static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double c
             if (shown(app, scene, &order.functions[i]))
                 app->functions[used++] = (uint32_t)i;
         }
-        qsort_r(app->functions, used, sizeof *app->functions, compare_rows, &order);
+        if (used > 1)
+            qsort_r(app->functions, used, sizeof *app->functions, compare_rows, &order);
     }
     app->row_count = used;
     for (size_t i = 0; i < used; i++)

@@ -171,6 +171,10 @@ static int cut_function(char *out, size_t cap, const char *text, int cols, const
     char a[512], b[512];
     if (n1_text_cols(text) <= cols || strlen(text) >= sizeof a)
         return cut_plain(out, cap, text, cols, N1_CUT_END, ellipsis);
+    const char *offset = strstr(text, "+0x");
+    if (offset != NULL && strchr(offset, '(') == NULL && cols >= n1_text_cols(offset) + 2)
+        return cut_plain(out, cap, text, cols, N1_CUT_MIDDLE,
+                         ellipsis); /* module+offset: both tell something */
     fold(a, sizeof a, text, '(', ')', ellipsis);
     if (n1_text_cols(a) <= cols)
         return cut_plain(out, cap, a, cols, N1_CUT_END, ellipsis);

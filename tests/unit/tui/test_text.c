@@ -54,6 +54,7 @@ static void function_cuts(void **state)
     cut("std::map<std::string, int>::find(std::string const&)", 20, N1_CUT_FUNCTION, "std::map<~>::find(~)");
     cut("std::map<std::string, int>::find(std::string const&)", 12, N1_CUT_FUNCTION, "~::find(~)");
     cut("a::b::operator<(x, y)", 18, N1_CUT_FUNCTION, "a::b::operator<(~)");
+    cut("libvendor.so.1+0x12ab", 16, N1_CUT_FUNCTION, "libvend~1+0x12ab");
     cut("f()", 3, N1_CUT_FUNCTION, "f()");
     cut("very_long_c_function_name", 10, N1_CUT_FUNCTION, "very_long~");
     cut("x::very_long_c_function_name", 10, N1_CUT_FUNCTION, "very_long~");
