@@ -15,25 +15,25 @@
 
 #include <string.h>
 
-enum n1_rule_kind {
-    N1_RULE_NONE,     /* no rule is known for this code: try the frame pointer */
-    N1_RULE_SP,       /* CFA = sp + cfa words */
-    N1_RULE_FP,       /* CFA = fp + cfa words */
-    N1_RULE_PLT,      /* CFA = sp + 8, or + 16 from byte `cfa` of each 16-byte stub on */
-    N1_RULE_FP_DEREF, /* realigned stack: CFA = word at (fp + cfa words), caller's fp = word at (fp + fp
+enum n1_unwind_kind {
+    N1_UNWIND_NONE,     /* no rule is known for this code: try the frame pointer */
+    N1_UNWIND_SP,       /* CFA = sp + cfa words */
+    N1_UNWIND_FP,       /* CFA = fp + cfa words */
+    N1_UNWIND_PLT,      /* CFA = sp + 8, or + 16 from byte `cfa` of each 16-byte stub on */
+    N1_UNWIND_FP_DEREF, /* realigned stack: CFA = word at (fp + cfa words), caller's fp = word at (fp + fp
                          words) */
-    N1_RULE_SP_DEREF, /* hand-written code: CFA = word at (sp + cfa words), plus 8 */
-    N1_RULE_SIGNAL,   /* signal trampoline: the kernel saved all registers at sp */
-    N1_RULE_END,      /* outermost frame: the return address is undefined */
-    N1_RULE_FALLBACK, /* cannot be said in 4 bytes: ask libunwind */
-    N1_RULE_UNMAPPED, /* used by the walker: the address lies in no known mapping */
-    N1_RULE_KINDS
+    N1_UNWIND_SP_DEREF, /* hand-written code: CFA = word at (sp + cfa words), plus 8 */
+    N1_UNWIND_SIGNAL,   /* signal trampoline: the kernel saved all registers at sp */
+    N1_UNWIND_END,      /* outermost frame: the return address is undefined */
+    N1_UNWIND_FALLBACK, /* cannot be said in 4 bytes: ask libunwind */
+    N1_UNWIND_UNMAPPED, /* used by the walker: the address lies in no known mapping */
+    N1_UNWIND_KINDS
 };
 
-struct n1_rule {
+struct n1_unwind_rule {
     int16_t cfa;
     int8_t fp;
-    uint8_t kind; /* enum n1_rule_kind */
+    uint8_t kind; /* enum n1_unwind_kind */
 };
 
 /* The copied stack: `len` bytes from address `base` upwards. */
@@ -71,11 +71,11 @@ static inline bool n1_stack_word(const struct n1_stack *stack, uint64_t address,
 extern const struct n1_cfi_registers n1_arch_registers;
 
 /* The compact rule for one state of CFI; FALLBACK when it cannot be said. `signal` is the CIE's 'S'. */
-struct n1_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal);
+struct n1_unwind_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal);
 
 /* A rule guessed from the code itself where no CFI exists (`code` are up to 16 bytes at the pc, `leaf` when
  * the pc was sampled, not returned to): PLT stubs and signal trampolines. NONE when nothing is recognised. */
-struct n1_rule n1_arch_rule_by_code(const uint8_t *code, size_t len, bool leaf);
+struct n1_unwind_rule n1_arch_rule_by_code(const uint8_t *code, size_t len, bool leaf);
 
 #if defined(__x86_64__)
 #include "sampler/walk/arch_x86_64.h"

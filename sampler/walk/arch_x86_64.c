@@ -11,7 +11,7 @@
 
 const struct n1_cfi_registers n1_arch_registers = {.ra = DW_RA, .fp = DW_RBP};
 
-static const struct n1_rule fallback = {.kind = N1_RULE_FALLBACK};
+static const struct n1_unwind_rule fallback = {.kind = N1_UNWIND_FALLBACK};
 
 static bool expression_is(const struct n1_cfi_rule *rule, const void *bytes, size_t len)
 {
@@ -76,31 +76,31 @@ static bool fp_words(const struct n1_cfi_rule *fp, int8_t *ret)
     return true;
 }
 
-struct n1_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal)
+struct n1_unwind_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal)
 {
     static const uint8_t signal_cfa[] = {0x77, 0xa0, 0x01, 0x06}, signal_ra[] = {0x77, 0xa8, 0x01};
     const struct n1_cfi_rule *cfa = &state->cfa, *fp = &state->fp;
-    struct n1_rule rule = {0};
+    struct n1_unwind_rule rule = {0};
     int deref, saved;
 
     if (state->ra.kind == N1_CFI_UNDEFINED)
-        return (struct n1_rule){.kind = N1_RULE_END};
+        return (struct n1_unwind_rule){.kind = N1_UNWIND_END};
     if (signal)
         return expression_is(cfa, signal_cfa, sizeof(signal_cfa)) &&
                        expression_is(&state->ra, signal_ra, sizeof(signal_ra))
-                   ? (struct n1_rule){.kind = N1_RULE_SIGNAL}
+                   ? (struct n1_unwind_rule){.kind = N1_UNWIND_SIGNAL}
                    : fallback;
     if (state->ra.kind != N1_CFI_OFFSET || state->ra.offset != -8)
         return fallback;
     if (cfa->kind == N1_CFI_EXPRESSION) {
         if (fp->kind == N1_CFI_SAME && plt_threshold(cfa, &rule.cfa)) {
-            rule.kind = N1_RULE_PLT;
+            rule.kind = N1_UNWIND_PLT;
             return rule;
         }
         if (rbp_words(cfa, true, &deref) && rbp_words(fp, false, &saved))
-            return (struct n1_rule){.cfa = (int16_t)deref, .fp = (int8_t)saved, .kind = N1_RULE_FP_DEREF};
+            return (struct n1_unwind_rule){.cfa = (int16_t)deref, .fp = (int8_t)saved, .kind = N1_UNWIND_FP_DEREF};
         if (rsp_deref_words(cfa, &rule.cfa) && fp_words(fp, &rule.fp)) {
-            rule.kind = N1_RULE_SP_DEREF;
+            rule.kind = N1_UNWIND_SP_DEREF;
             return rule;
         }
         return fallback;
@@ -110,23 +110,23 @@ struct n1_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal)
         return fallback;
     if (cfa->reg != DW_RSP && cfa->reg != DW_RBP)
         return fallback;
-    rule.kind = cfa->reg == DW_RSP ? N1_RULE_SP : N1_RULE_FP;
+    rule.kind = cfa->reg == DW_RSP ? N1_UNWIND_SP : N1_UNWIND_FP;
     rule.cfa = (int16_t)(cfa->offset / 8);
     if (!fp_words(fp, &rule.fp))
         return fallback;
     return rule;
 }
 
-struct n1_rule n1_arch_rule_by_code(const uint8_t *code, size_t len, bool leaf)
+struct n1_unwind_rule n1_arch_rule_by_code(const uint8_t *code, size_t len, bool leaf)
 {
     /* mov $15, %rax or %eax; syscall: the return from a signal handler (musl, Go: no CFI there). */
     static const uint8_t sigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
     static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
     if ((len >= sizeof(sigreturn) && memcmp(code, sigreturn, sizeof(sigreturn)) == 0) ||
         (len >= 7 && code[0] == 0xb8 && memcmp(code + 1, sigreturn + 3, 6) == 0))
-        return (struct n1_rule){.kind = N1_RULE_SIGNAL};
+        return (struct n1_unwind_rule){.kind = N1_UNWIND_SIGNAL};
     if (!leaf)
-        return (struct n1_rule){.kind = N1_RULE_NONE};
+        return (struct n1_unwind_rule){.kind = N1_UNWIND_NONE};
     if (len >= sizeof(endbr) && memcmp(code, endbr, sizeof(endbr)) == 0) {
         code += sizeof(endbr);
         len -= sizeof(endbr);
@@ -136,7 +136,7 @@ struct n1_rule n1_arch_rule_by_code(const uint8_t *code, size_t len, bool leaf)
         len--;
     }
     if (len >= 2 && code[0] == 0xff && code[1] == 0x25) /* jmp *slot(%rip) */
-        return (struct n1_rule){.cfa = 1, .kind = N1_RULE_SP};
-    return (struct n1_rule){.kind = N1_RULE_NONE};
+        return (struct n1_unwind_rule){.cfa = 1, .kind = N1_UNWIND_SP};
+    return (struct n1_unwind_rule){.kind = N1_UNWIND_NONE};
 }
 #endif

@@ -30,48 +30,48 @@ static inline enum n1_step n1_arch_step_signal(const struct n1_stack *stack, str
 /* Steps to the caller by a rule that needs no help (all but NONE, FALLBACK, UNMAPPED). `regs` is unchanged
  * unless OK.
  */
-static inline enum n1_step n1_arch_step(struct n1_rule rule, const struct n1_stack *stack,
+static inline enum n1_step n1_arch_step(struct n1_unwind_rule rule, const struct n1_stack *stack,
                                         struct n1_frame_regs *regs)
 {
     uint64_t cfa, pc, fp = regs->fp;
     bool fp_known = regs->fp_known;
     int64_t words = rule.cfa;
     switch (rule.kind) {
-    case N1_RULE_SP:
+    case N1_UNWIND_SP:
         cfa = regs->sp + (uint64_t)(words * 8);
         break;
-    case N1_RULE_FP:
+    case N1_UNWIND_FP:
         if (!regs->fp_known)
             return N1_STEP_BAD_FP;
         cfa = regs->fp + (uint64_t)(words * 8);
         break;
-    case N1_RULE_PLT:
+    case N1_UNWIND_PLT:
         cfa = regs->sp + 8 + ((int64_t)(regs->pc & 15) >= words ? 8 : 0);
         break;
-    case N1_RULE_FP_DEREF:
+    case N1_UNWIND_FP_DEREF:
         if (!regs->fp_known)
             return N1_STEP_BAD_FP;
         if (!n1_stack_word(stack, regs->fp + (uint64_t)(words * 8), &cfa) ||
             !n1_stack_word(stack, regs->fp + (uint64_t)((int64_t)rule.fp * 8), &fp))
             return regs->fp < regs->sp ? N1_STEP_BAD_FP : N1_STEP_SHORT;
         break;
-    case N1_RULE_SP_DEREF:
+    case N1_UNWIND_SP_DEREF:
         /* Some of it lies below sp (OpenSSL's AVX2 hashes), which no engine copies: SHORT says so. */
         if (!n1_stack_word(stack, regs->sp + (uint64_t)(words * 8), &cfa))
             return N1_STEP_SHORT;
         cfa += 8;
         break;
-    case N1_RULE_SIGNAL:
+    case N1_UNWIND_SIGNAL:
         return n1_arch_step_signal(stack, regs);
     default:
         return N1_STEP_END;
     }
     if (cfa <= regs->sp)
-        return rule.kind == N1_RULE_FP || rule.kind == N1_RULE_FP_DEREF ? N1_STEP_BAD_FP
+        return rule.kind == N1_UNWIND_FP || rule.kind == N1_UNWIND_FP_DEREF ? N1_STEP_BAD_FP
                                                                         : N1_STEP_NO_PROGRESS;
     if (!n1_stack_word(stack, cfa - 8, &pc))
         return N1_STEP_SHORT;
-    if (rule.fp != 0 && rule.kind != N1_RULE_FP_DEREF) {
+    if (rule.fp != 0 && rule.kind != N1_UNWIND_FP_DEREF) {
         uint64_t slot = cfa + (uint64_t)((int64_t)rule.fp * 8);
         /* In an epilogue the rule "saved at CFA - n" outlives the pop: what lies below sp was popped into fp.
          */

@@ -27,12 +27,12 @@ struct builder {
     bool signal;
 };
 
-static bool same_rule(struct n1_rule a, struct n1_rule b)
+static bool same_rule(struct n1_unwind_rule a, struct n1_unwind_rule b)
 {
     return a.cfa == b.cfa && a.fp == b.fp && a.kind == b.kind;
 }
 
-static void append(struct builder *b, uint64_t pc, struct n1_rule rule)
+static void append(struct builder *b, uint64_t pc, struct n1_unwind_rule rule)
 {
     struct n1_unwind_table *t = b->table;
     uint64_t relative = pc - t->base;
@@ -43,7 +43,7 @@ static void append(struct builder *b, uint64_t pc, struct n1_rule rule)
     if (t->count && same_rule(t->rows[t->count - 1].rule, rule))
         return;
     if (t->count == ROWS_MAX) {
-        t->rows[t->count - 1].rule = (struct n1_rule){.kind = N1_RULE_FALLBACK};
+        t->rows[t->count - 1].rule = (struct n1_unwind_rule){.kind = N1_UNWIND_FALLBACK};
         t->full = true;
         return;
     }
@@ -127,10 +127,10 @@ static void run_fdes(struct builder *b, struct n1_cfi_reader *eh, struct n1_cfi_
         b->limit = fde.end < next ? fde.end : next;
         b->signal = fde.cie->signal;
         if (n1_cfi_run(reader, &fde, on_row, b, &bad_pc) < 0 && bad_pc < b->limit)
-            append(b, bad_pc, (struct n1_rule){.kind = N1_RULE_FALLBACK});
+            append(b, bad_pc, (struct n1_unwind_rule){.kind = N1_UNWIND_FALLBACK});
         t->fde_count++;
         if (next - b->limit >= PADDING_BYTES)
-            append(b, b->limit, (struct n1_rule){.kind = N1_RULE_NONE});
+            append(b, b->limit, (struct n1_unwind_rule){.kind = N1_UNWIND_NONE});
     }
 }
 
@@ -173,7 +173,7 @@ struct n1_unwind_table *n1_unwind_table_build_sections(const struct n1_elf_image
             b.table->rows = rows;
     }
     for (size_t i = 0; i < b.table->count; i++)
-        b.table->fallback_count += b.table->rows[i].rule.kind == N1_RULE_FALLBACK;
+        b.table->fallback_count += b.table->rows[i].rule.kind == N1_UNWIND_FALLBACK;
     return b.table;
 }
 
@@ -200,11 +200,11 @@ void n1_unwind_table_destroy(struct n1_unwind_table *table)
     free(table);
 }
 
-struct n1_rule n1_unwind_table_find(const struct n1_unwind_table *table, uint64_t vaddr)
+struct n1_unwind_rule n1_unwind_table_find(const struct n1_unwind_table *table, uint64_t vaddr)
 {
     uint64_t relative = vaddr - table->base;
     if (relative > UINT32_MAX || table->count == 0 || relative < table->rows[0].pc)
-        return (struct n1_rule){.kind = N1_RULE_NONE};
+        return (struct n1_unwind_rule){.kind = N1_UNWIND_NONE};
     const struct n1_unwind_row *rows = table->rows;
     size_t low = 0, count = table->count;
     while (count > 1) { /* the last row at or below: branch-free halving */

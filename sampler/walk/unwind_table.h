@@ -12,7 +12,7 @@
 
 struct n1_unwind_row {
     uint32_t pc;
-    struct n1_rule rule;
+    struct n1_unwind_rule rule;
 };
 
 struct n1_unwind_table {
@@ -36,6 +36,6 @@ struct n1_unwind_table *n1_unwind_table_build_sections(const struct n1_elf_image
 void n1_unwind_table_destroy(struct n1_unwind_table *table);
 
 /* The rule at an ELF virtual address; kind NONE where none is known. */
-struct n1_rule n1_unwind_table_find(const struct n1_unwind_table *table, uint64_t vaddr);
+struct n1_unwind_rule n1_unwind_table_find(const struct n1_unwind_table *table, uint64_t vaddr);
 
 #endif

@@ -21,7 +21,7 @@ struct entry {
     uint64_t offset;
     struct n1_module *module;
     uint32_t generation; /* low half; 0 = empty */
-    struct n1_rule rule;
+    struct n1_unwind_rule rule;
 };
 
 struct n1_walker {
@@ -93,7 +93,7 @@ static void fill(struct n1_walker *walker, struct n1_space *space, struct entry 
                  bool leaf)
 {
     *entry =
-        (struct entry){.pc = pc, .generation = (uint32_t)space->generation, .rule.kind = N1_RULE_UNMAPPED};
+        (struct entry){.pc = pc, .generation = (uint32_t)space->generation, .rule.kind = N1_UNWIND_UNMAPPED};
     walker->counters.cache_misses++;
     struct n1_range *range = n1_space_resolve(space, pc);
     if (!range)
@@ -101,11 +101,11 @@ static void fill(struct n1_walker *walker, struct n1_space *space, struct entry 
     struct n1_module *module = range->module;
     entry->module = module;
     entry->offset = pc + range->delta;
-    entry->rule.kind = N1_RULE_NONE;
+    entry->rule.kind = N1_UNWIND_NONE;
     const struct n1_unwind_table *table = table_of(walker, module);
     if (table)
         entry->rule = n1_unwind_table_find(table, entry->offset);
-    if (entry->rule.kind == N1_RULE_NONE && module->state == N1_MODULE_READY) {
+    if (entry->rule.kind == N1_UNWIND_NONE && module->state == N1_MODULE_READY) {
         uint8_t code[CODE_BYTES];
         int64_t n = n1_elf_image_read_vaddr(&module->image, entry->offset + !leaf, code, sizeof(code));
         if (n > 0)
@@ -172,8 +172,8 @@ void n1_walker_walk(struct n1_walker *walker, struct n1_space *space, const stru
     }
     while (walk.count < cap) {
         const struct entry *entry = look_up(walker, space, regs.pc - called, !called);
-        struct n1_rule rule = entry->rule;
-        if (rule.kind == N1_RULE_UNMAPPED && walk.count > 0) {
+        struct n1_unwind_rule rule = entry->rule;
+        if (rule.kind == N1_UNWIND_UNMAPPED && walk.count > 0) {
             walk.end = how & N1_FRAME_BY_FP ? N1_WALK_BAD_FP : N1_WALK_UNMAPPED;
             break;
         }
@@ -182,13 +182,13 @@ void n1_walker_walk(struct n1_walker *walker, struct n1_space *space, const stru
         walker->counters.steps[rule.kind]++;
 
         enum n1_step step;
-        bool interrupted = rule.kind == N1_RULE_SIGNAL, slow = false;
+        bool interrupted = rule.kind == N1_UNWIND_SIGNAL, slow = false;
         how = 0;
-        if (rule.kind == N1_RULE_NONE || rule.kind == N1_RULE_UNMAPPED) {
+        if (rule.kind == N1_UNWIND_NONE || rule.kind == N1_UNWIND_UNMAPPED) {
             step = n1_arch_step_fp(&stack, &regs);
             how = N1_FRAME_BY_FP;
             slow = step != N1_STEP_OK && entry->module && !n1_module_absolute(entry->module);
-        } else if (rule.kind == N1_RULE_FALLBACK) {
+        } else if (rule.kind == N1_UNWIND_FALLBACK) {
             step = N1_STEP_BAD_FP;
             slow = true;
         } else {
@@ -201,7 +201,7 @@ void n1_walker_walk(struct n1_walker *walker, struct n1_space *space, const stru
             how = N1_FRAME_BY_LIBUNWIND;
             walk.libunwind++;
             if (!ask_libunwind(walker, space, state, walk.count - 1, &regs, &interrupted, &walk.end)) {
-                if (rule.kind == N1_RULE_NONE && walk.end != N1_WALK_COMPLETE)
+                if (rule.kind == N1_UNWIND_NONE && walk.end != N1_WALK_COMPLETE)
                     walk.end = step == N1_STEP_SHORT ? N1_WALK_SHORT : N1_WALK_NO_RULE;
                 break;
             }

@@ -58,7 +58,7 @@ struct n1_walk {
 struct n1_walker_counters {
     uint64_t walks, frames;
     uint64_t ends[N1_WALK_ENDS];
-    uint64_t steps[N1_RULE_KINDS]; /* steps by kind of rule; NONE = by frame pointer */
+    uint64_t steps[N1_UNWIND_KINDS]; /* steps by kind of rule; NONE = by frame pointer */
     uint64_t cache_misses;
     uint64_t walks_with_libunwind, libunwind_steps;
     uint64_t tables, table_rows,

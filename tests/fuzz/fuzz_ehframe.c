@@ -18,18 +18,18 @@ static void check(const struct n1_unwind_table *table)
             abort();
     for (size_t i = 0; i < table->count; i++) {
         uint64_t pc = table->base + table->rows[i].pc;
-        struct n1_rule rule = n1_unwind_table_find(table, pc), own = table->rows[i].rule;
-        if (rule.kind != own.kind || rule.cfa != own.cfa || rule.fp != own.fp || rule.kind >= N1_RULE_KINDS)
+        struct n1_unwind_rule rule = n1_unwind_table_find(table, pc), own = table->rows[i].rule;
+        if (rule.kind != own.kind || rule.cfa != own.cfa || rule.fp != own.fp || rule.kind >= N1_UNWIND_KINDS)
             abort();
         uint64_t words[64];
         for (size_t k = 0; k < 64; k++)
             words[k] = 0x7000 + k * 8 * (1 + i % 5);
         struct n1_stack stack = {(const uint8_t *)words, 0x7000, sizeof(words)};
         struct n1_frame_regs regs = {pc, 0x7000 + i % 600, 0x7000 + i % 512, i & 1}, before = regs;
-        if (rule.kind == N1_RULE_NONE)
+        if (rule.kind == N1_UNWIND_NONE)
             n1_arch_step_fp(&stack, &regs);
-        else if (rule.kind != N1_RULE_FALLBACK && n1_arch_step(rule, &stack, &regs) == N1_STEP_OK &&
-                 rule.kind != N1_RULE_SIGNAL && regs.sp <= before.sp)
+        else if (rule.kind != N1_UNWIND_FALLBACK && n1_arch_step(rule, &stack, &regs) == N1_STEP_OK &&
+                 rule.kind != N1_UNWIND_SIGNAL && regs.sp <= before.sp)
             abort(); /* a step must lead upwards */
     }
     n1_unwind_table_find(table, 0);

@@ -102,7 +102,7 @@ static struct n1_unwind_table *build(const struct section *s)
 
 static void check(const struct n1_unwind_table *table, uint64_t pc, int kind, int cfa, int fp)
 {
-    struct n1_rule rule = n1_unwind_table_find(table, pc);
+    struct n1_unwind_rule rule = n1_unwind_table_find(table, pc);
     assert_int_equal(rule.kind, kind);
     assert_int_equal(rule.cfa, cfa);
     assert_int_equal(rule.fp, fp);
@@ -116,13 +116,13 @@ static void put_frame_function(struct section *s, size_t cie, uint32_t start)
 
 static void check_frame_function(const struct n1_unwind_table *t, uint64_t start)
 {
-    check(t, start, N1_RULE_SP, 1, 0);
-    check(t, start + 1, N1_RULE_SP, 2, -2);
-    check(t, start + 3, N1_RULE_SP, 2, -2);
-    check(t, start + 4, N1_RULE_FP, 2, -2);
-    check(t, start + 0x38, N1_RULE_FP, 2, -2);
-    check(t, start + 0x39, N1_RULE_SP, 1, -2);
-    check(t, start + 0x3f, N1_RULE_SP, 1, -2);
+    check(t, start, N1_UNWIND_SP, 1, 0);
+    check(t, start + 1, N1_UNWIND_SP, 2, -2);
+    check(t, start + 3, N1_UNWIND_SP, 2, -2);
+    check(t, start + 4, N1_UNWIND_FP, 2, -2);
+    check(t, start + 0x38, N1_UNWIND_FP, 2, -2);
+    check(t, start + 0x39, N1_UNWIND_SP, 1, -2);
+    check(t, start + 0x3f, N1_UNWIND_SP, 1, -2);
 }
 
 static void test_frame_function(void **state)
@@ -135,10 +135,10 @@ static void test_frame_function(void **state)
     struct n1_unwind_table *t = build(&s);
     assert_int_equal(t->fde_count, 1);
     check_frame_function(t, TEXT);
-    check(t, TEXT - 1, N1_RULE_NONE, 0, 0);
-    check(t, TEXT + 0x40, N1_RULE_NONE, 0, 0);
-    check(t, 0, N1_RULE_NONE, 0, 0);
-    check(t, UINT64_MAX, N1_RULE_NONE, 0, 0);
+    check(t, TEXT - 1, N1_UNWIND_NONE, 0, 0);
+    check(t, TEXT + 0x40, N1_UNWIND_NONE, 0, 0);
+    check(t, 0, N1_UNWIND_NONE, 0, 0);
+    check(t, UINT64_MAX, N1_UNWIND_NONE, 0, 0);
     n1_unwind_table_destroy(t);
 }
 
@@ -168,14 +168,14 @@ static void test_order_gaps_and_overlap(void **state)
     put_fde(&s, cie, (uint32_t)-32, 0x10, CODE(0));       /* negative start: out of reach */
     struct n1_unwind_table *t = build(&s);
     check_frame_function(t, TEXT);
-    check(t, TEXT + 0x42, N1_RULE_SP, 1, -2); /* padding keeps the rule: no code lies there */
-    check(t, TEXT + 0x48, N1_RULE_SP, 3, 0);
-    check(t, TEXT + 0xff, N1_RULE_SP, 3, 0);
-    check(t, TEXT + 0x100, N1_RULE_SP, 4, 0);
-    check(t, TEXT + 0x110, N1_RULE_NONE, 0, 0);
-    check(t, TEXT + 0x200, N1_RULE_NONE, 0, 0);
-    check(t, TEXT + 0x300, N1_RULE_SP, 1, 0);
-    check(t, TEXT + 0x310, N1_RULE_NONE, 0, 0);
+    check(t, TEXT + 0x42, N1_UNWIND_SP, 1, -2); /* padding keeps the rule: no code lies there */
+    check(t, TEXT + 0x48, N1_UNWIND_SP, 3, 0);
+    check(t, TEXT + 0xff, N1_UNWIND_SP, 3, 0);
+    check(t, TEXT + 0x100, N1_UNWIND_SP, 4, 0);
+    check(t, TEXT + 0x110, N1_UNWIND_NONE, 0, 0);
+    check(t, TEXT + 0x200, N1_UNWIND_NONE, 0, 0);
+    check(t, TEXT + 0x300, N1_UNWIND_SP, 1, 0);
+    check(t, TEXT + 0x310, N1_UNWIND_NONE, 0, 0);
     n1_unwind_table_destroy(t);
 }
 
@@ -190,12 +190,12 @@ static void test_remember_restore(void **state)
             CODE(0x41, 0x0e, 16, 0x86, 2, 0x41, 0x0a, 0x0e, 8, 0xc6, 0x42, 0x0b, 0x42, 0x06, 6, 0x42, 0x11, 6,
                  3, 0x42, 0x08, 6));
     struct n1_unwind_table *t = build(&s);
-    check(t, TEXT + 1, N1_RULE_SP, 2, -2);
-    check(t, TEXT + 2, N1_RULE_SP, 1, 0);
-    check(t, TEXT + 4, N1_RULE_SP, 2, -2);
-    check(t, TEXT + 6, N1_RULE_SP, 2, 0);
-    check(t, TEXT + 8, N1_RULE_SP, 2, -3);
-    check(t, TEXT + 10, N1_RULE_SP, 2, 0);
+    check(t, TEXT + 1, N1_UNWIND_SP, 2, -2);
+    check(t, TEXT + 2, N1_UNWIND_SP, 1, 0);
+    check(t, TEXT + 4, N1_UNWIND_SP, 2, -2);
+    check(t, TEXT + 6, N1_UNWIND_SP, 2, 0);
+    check(t, TEXT + 8, N1_UNWIND_SP, 2, -3);
+    check(t, TEXT + 10, N1_UNWIND_SP, 2, 0);
     n1_unwind_table_destroy(t);
 }
 
@@ -223,15 +223,15 @@ static void test_special_rules(void **state)
             CODE(0x0f, 4, 0x77, 0xa0, 1, 6, 0x10, 16, 3, 0x77, 0xa8, 1, 0x10, 6, 3, 0x77, 0xf8, 0));
     put_fde(&s, trampoline, TEXT + 0xb00, 0x100, CODE(0)); /* 'S' of another shape */
     struct n1_unwind_table *t = build(&s);
-    check(t, TEXT, N1_RULE_PLT, 11, 0);
-    check(t, TEXT + 0x100, N1_RULE_END, 0, 0);
-    check(t, TEXT + 0x200, N1_RULE_FP_DEREF, -1, 0);
-    check(t, TEXT + 0x300, N1_RULE_SP_DEREF, 19, -3);
+    check(t, TEXT, N1_UNWIND_PLT, 11, 0);
+    check(t, TEXT + 0x100, N1_UNWIND_END, 0, 0);
+    check(t, TEXT + 0x200, N1_UNWIND_FP_DEREF, -1, 0);
+    check(t, TEXT + 0x300, N1_UNWIND_SP_DEREF, 19, -3);
     for (uint64_t at = TEXT + 0x400; at < TEXT + 0x900; at += 0x100)
-        check(t, at, N1_RULE_FALLBACK, 0, 0);
-    check(t, TEXT + 0x900, N1_RULE_SP, 16384, 0);
-    check(t, TEXT + 0xa00, N1_RULE_SIGNAL, 0, 0);
-    check(t, TEXT + 0xb00, N1_RULE_FALLBACK, 0, 0);
+        check(t, at, N1_UNWIND_FALLBACK, 0, 0);
+    check(t, TEXT + 0x900, N1_UNWIND_SP, 16384, 0);
+    check(t, TEXT + 0xa00, N1_UNWIND_SIGNAL, 0, 0);
+    check(t, TEXT + 0xb00, N1_UNWIND_FALLBACK, 0, 0);
     assert_int_equal(t->fallback_count, 2); /* rows: neighbours with the same rule are one */
     n1_unwind_table_destroy(t);
 }
@@ -251,9 +251,9 @@ static void test_broken_instructions(void **state)
     put_fde(&s, cie, TEXT + 0x400, 0x100, nest, sizeof(nest)); /* remembers without end */
     put_frame_function(&s, cie, TEXT + 0x500);                 /* and the next one is fine */
     struct n1_unwind_table *t = build(&s);
-    check(t, TEXT, N1_RULE_SP, 2, 0);
+    check(t, TEXT, N1_UNWIND_SP, 2, 0);
     for (uint64_t at = TEXT + 8; at < TEXT + 0x500; at += 0x40)
-        check(t, at, N1_RULE_FALLBACK, 0, 0);
+        check(t, at, N1_UNWIND_FALLBACK, 0, 0);
     check_frame_function(t, TEXT + 0x500);
     n1_unwind_table_destroy(t);
 }
@@ -276,9 +276,9 @@ static void test_broken_entries(void **state)
     assert_int_equal(t->fde_count, 2);
     check_frame_function(t, TEXT + 0x100);
     check_frame_function(t, TEXT + 0x200);
-    check(t, TEXT, N1_RULE_NONE, 0, 0);
-    check(t, TEXT + 0x300, N1_RULE_NONE, 0, 0);
-    check(t, TEXT + 0x400, N1_RULE_NONE, 0, 0);
+    check(t, TEXT, N1_UNWIND_NONE, 0, 0);
+    check(t, TEXT + 0x300, N1_UNWIND_NONE, 0, 0);
+    check(t, TEXT + 0x400, N1_UNWIND_NONE, 0, 0);
     n1_unwind_table_destroy(t);
 }
 
@@ -335,13 +335,13 @@ static void test_rule_by_code(void **state)
     static const uint8_t plt[] = {0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 1, 2, 3, 4};
     static const uint8_t restore[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
     static const uint8_t go_restore[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
-    assert_int_equal(n1_arch_rule_by_code(plt, sizeof(plt), true).kind, N1_RULE_SP);
+    assert_int_equal(n1_arch_rule_by_code(plt, sizeof(plt), true).kind, N1_UNWIND_SP);
     assert_int_equal(n1_arch_rule_by_code(plt, sizeof(plt), true).cfa, 1);
-    assert_int_equal(n1_arch_rule_by_code(plt, sizeof(plt), false).kind, N1_RULE_NONE);
-    assert_int_equal(n1_arch_rule_by_code(restore, sizeof(restore), false).kind, N1_RULE_SIGNAL);
-    assert_int_equal(n1_arch_rule_by_code(go_restore, sizeof(go_restore), false).kind, N1_RULE_SIGNAL);
+    assert_int_equal(n1_arch_rule_by_code(plt, sizeof(plt), false).kind, N1_UNWIND_NONE);
+    assert_int_equal(n1_arch_rule_by_code(restore, sizeof(restore), false).kind, N1_UNWIND_SIGNAL);
+    assert_int_equal(n1_arch_rule_by_code(go_restore, sizeof(go_restore), false).kind, N1_UNWIND_SIGNAL);
     for (size_t len = 0; len < 6; len++)
-        assert_int_equal(n1_arch_rule_by_code(plt, len, true).kind, N1_RULE_NONE);
+        assert_int_equal(n1_arch_rule_by_code(plt, len, true).kind, N1_UNWIND_NONE);
 }
 
 /* One step of each kind over a stack of 64 words at 0x7000, word k = 0x9000 + k unless set here. */
@@ -354,47 +354,47 @@ static void test_steps(void **state)
     struct n1_frame_regs regs;
     for (uint64_t k = 0; k < 64; k++)
         words[k] = 0x9000 + k;
-#define STEP(...) (regs = start, n1_arch_step((struct n1_rule){__VA_ARGS__}, &stack, &regs))
+#define STEP(...) (regs = start, n1_arch_step((struct n1_unwind_rule){__VA_ARGS__}, &stack, &regs))
 #define AT(want_pc, want_sp, want_fp)                                                                        \
     (assert_int_equal(regs.pc, want_pc), assert_int_equal(regs.sp, want_sp),                                 \
      assert_int_equal(regs.fp, want_fp))
-    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 4, .fp = -2), N1_STEP_OK);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = 4, .fp = -2), N1_STEP_OK);
     AT(0x9003, 0x7020, 0x9002);
-    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 1, .fp = -2), N1_STEP_OK); /* epilogue: slot below sp */
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = 1, .fp = -2), N1_STEP_OK); /* epilogue: slot below sp */
     AT(0x9000, 0x7008, 0x7100);
-    assert_int_equal(STEP(.kind = N1_RULE_FP, .cfa = 2, .fp = -2), N1_STEP_OK);
+    assert_int_equal(STEP(.kind = N1_UNWIND_FP, .cfa = 2, .fp = -2), N1_STEP_OK);
     AT(0x9021, 0x7110, 0x9020);
-    assert_int_equal(STEP(.kind = N1_RULE_PLT, .cfa = 4), N1_STEP_OK); /* 0x1234 & 15 = 4: pushed already */
+    assert_int_equal(STEP(.kind = N1_UNWIND_PLT, .cfa = 4), N1_STEP_OK); /* 0x1234 & 15 = 4: pushed already */
     AT(0x9001, 0x7010, 0x7100);
-    assert_int_equal(STEP(.kind = N1_RULE_PLT, .cfa = 5), N1_STEP_OK);
+    assert_int_equal(STEP(.kind = N1_UNWIND_PLT, .cfa = 5), N1_STEP_OK);
     AT(0x9000, 0x7008, 0x7100);
     words[31] = 0x7180; /* realigned: CFA kept below fp */
-    assert_int_equal(STEP(.kind = N1_RULE_FP_DEREF, .cfa = -1, .fp = 0), N1_STEP_OK);
+    assert_int_equal(STEP(.kind = N1_UNWIND_FP_DEREF, .cfa = -1, .fp = 0), N1_STEP_OK);
     AT(0x902f, 0x7180, 0x9020);
     words[3] = 0x7080;
-    assert_int_equal(STEP(.kind = N1_RULE_SP_DEREF, .cfa = 3, .fp = -3), N1_STEP_OK);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP_DEREF, .cfa = 3, .fp = -3), N1_STEP_OK);
     AT(0x9010, 0x7088, 0x900e);
-    assert_int_equal(STEP(.kind = N1_RULE_SIGNAL), N1_STEP_OK);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SIGNAL), N1_STEP_OK);
     AT(0x9015, 0x9014, 0x900f);
-    assert_int_equal(STEP(.kind = N1_RULE_END), N1_STEP_END);
+    assert_int_equal(STEP(.kind = N1_UNWIND_END), N1_STEP_END);
 
-    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 65), N1_STEP_SHORT);
-    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = INT16_MAX), N1_STEP_SHORT);
-    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = 0), N1_STEP_NO_PROGRESS);
-    assert_int_equal(STEP(.kind = N1_RULE_SP, .cfa = -1), N1_STEP_NO_PROGRESS);
-    assert_int_equal(STEP(.kind = N1_RULE_FP, .cfa = -40), N1_STEP_BAD_FP);
-    assert_int_equal(STEP(.kind = N1_RULE_SP_DEREF, .cfa = -1), N1_STEP_SHORT); /* below sp: never copied */
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = 65), N1_STEP_SHORT);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = INT16_MAX), N1_STEP_SHORT);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = 0), N1_STEP_NO_PROGRESS);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = -1), N1_STEP_NO_PROGRESS);
+    assert_int_equal(STEP(.kind = N1_UNWIND_FP, .cfa = -40), N1_STEP_BAD_FP);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP_DEREF, .cfa = -1), N1_STEP_SHORT); /* below sp: never copied */
     words[3] = 0x6000;
-    assert_int_equal(STEP(.kind = N1_RULE_SP_DEREF, .cfa = 3), N1_STEP_NO_PROGRESS);
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP_DEREF, .cfa = 3), N1_STEP_NO_PROGRESS);
     AT(start.pc, start.sp, start.fp); /* a failed step changes nothing */
     regs = (struct n1_frame_regs){0x1234, 0x7000, 0x7100, false};
-    assert_int_equal(n1_arch_step((struct n1_rule){.kind = N1_RULE_FP, .cfa = 2}, &stack, &regs),
+    assert_int_equal(n1_arch_step((struct n1_unwind_rule){.kind = N1_UNWIND_FP, .cfa = 2}, &stack, &regs),
                      N1_STEP_BAD_FP);
     assert_int_equal(n1_arch_step_fp(&stack, &regs), N1_STEP_BAD_FP);
     /* The last word of a short copy. */
     regs = (struct n1_frame_regs){0x1234, 0x71e8, 0x7100, true};
     stack.len = sizeof(words) - 8;
-    assert_int_equal(n1_arch_step((struct n1_rule){.kind = N1_RULE_SP, .cfa = 2, .fp = 0}, &stack, &regs),
+    assert_int_equal(n1_arch_step((struct n1_unwind_rule){.kind = N1_UNWIND_SP, .cfa = 2, .fp = 0}, &stack, &regs),
                      N1_STEP_OK);
     AT(0x903e, 0x71f8, 0x7100);
     stack.len = sizeof(words);

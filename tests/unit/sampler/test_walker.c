@@ -208,7 +208,7 @@ static void test_signal_frame(void **state)
         at++;
     assert_true(at >= 1 && at + 1 < f->walk.count);
     assert_int_equal(f->frames[at + 1].flags & N1_FRAME_CALLER, 0); /* interrupted, not called */
-    assert_int_equal(n1_walker_counters(f->walker)->steps[N1_RULE_SIGNAL], 1);
+    assert_int_equal(n1_walker_counters(f->walker)->steps[N1_UNWIND_SIGNAL], 1);
 }
 
 static void test_realigned_stack(void **state)
