@@ -20,7 +20,7 @@ static uint32_t kernel_frame(struct n1_feed *feed, uint64_t address)
     return n1_writer_frame(feed->w, module, address);
 }
 
-static uint32_t user_frame(struct n1_feed *feed, struct n1_target *t, const struct n1_walk_frame *frame)
+uint32_t n1_feed_frame(struct n1_feed *feed, struct n1_target *t, const struct n1_walk_frame *frame)
 {
     uint32_t module = frame->module ? n1_naming_module(feed->naming, frame->module, t->pid) : 0;
     uint64_t offset = frame->module ? frame->offset : frame->pc - (frame->flags & N1_FRAME_CALLER ? 1 : 0);
@@ -68,7 +68,7 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
     bool full = false;
     /* Root first: user frames from the last to the first, then the kernel's. */
     for (size_t i = walk.count; i-- > 0 && !full;) {
-        uint32_t frame = user_frame(feed, t, &feed->frames[i]);
+        uint32_t frame = n1_feed_frame(feed, t, &feed->frames[i]);
         if (i == 0 && kernel == 0)
             leaf = frame;
         else

@@ -34,6 +34,9 @@ struct n1_feed {
 /* The sink that an engine delivers into; `feed` must outlive the engine. */
 struct n1_engine_sink n1_feed_sink(struct n1_feed *feed);
 
+/* The model's frame of a walked one; its name is asked for in due course. */
+uint32_t n1_feed_frame(struct n1_feed *feed, struct n1_target *t, const struct n1_walk_frame *frame);
+
 /* Enters one stack of a thread: used by the sink and by dumps. `cpu` UINT32_MAX: the thread was blocked. */
 void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, const struct n1_raw_sample *raw,
                    uint32_t flags);

@@ -3,6 +3,8 @@
  */
 #include "sampler/targets.h"
 
+#include "sampler/seen.h"
+
 #include "n1/log.h"
 
 #include <errno.h>
@@ -20,6 +22,10 @@ void n1_targets_init(struct n1_targets *targets)
 
 static void target_destroy(struct n1_target *t)
 {
+    if (t->seen)
+        n1_seen_finish(t->seen);
+    free(t->seen);
+    n1_rules_destroy(t->rules);
     n1_metrics_destroy(t->metrics);
     n1_threads_finish(&t->threads);
     n1_roster_finish(&t->roster);
@@ -206,9 +212,12 @@ void n1_target_ended(struct n1_targets *targets, struct n1_target *t, struct n1_
 {
     if (t->gone)
         return;
+    uint32_t status = wait_status(&t->process->exit);
     t->gone = true;
+    t->ended_at = now;
+    t->exit_status = status == N1_STATUS_UNKNOWN ? -1 : (int)status;
     targets->alive--;
-    n1_writer_process_state(w, t->id, N1_PROCESS_GONE, wait_status(&t->process->exit), now);
+    n1_writer_process_state(w, t->id, N1_PROCESS_GONE, status, now);
     for (size_t i = 0; i < t->roster.capacity; i++)
         if (t->roster.entries[i].slot)
             n1_writer_thread_end(w, t->roster.entries[i].slot, now);

@@ -11,6 +11,7 @@
 #include "sampler/target/space.h"
 #include "sampler/target/threads.h"
 
+#include "n1/rule.h"
 #include "n1/writer.h"
 
 /* The model's series of one scope, by metric. */
@@ -18,6 +19,8 @@ struct n1_series_set {
     uint32_t id[N1_METRIC_COUNT];  /* 0: not made yet */
     bool unknown[N1_METRIC_COUNT]; /* the last point pushed said "unknown" */
 };
+
+struct n1_seen;
 
 struct n1_target {
     pid_t pid;
@@ -30,6 +33,12 @@ struct n1_target {
     struct n1_metrics *metrics; /* NULL when they cannot be read */
     struct n1_series_set series;
     uint64_t hidden_base_ns; /* kernel CPU time before we attached; UINT64_MAX: not known yet */
+    struct n1_rules *rules;  /* its anomaly rules; NULL until the first look */
+    struct n1_seen *seen;    /* functions on its blocked stacks when nothing was unusual */
+    n1_ns next_seen;         /* when to look at them again */
+    n1_ns attached_at, ended_at;
+    int exit_status; /* wait(2) status once gone, -1 unknown */
+    bool rules_over; /* the last look at a target that is gone has been taken */
     bool gone;
 };
 

@@ -27,6 +27,7 @@ static void on_remapped(void *context, const struct n1_remap *remap)
     n1_targets_remap(&watch->targets, remap);
     n1_naming_remap(watch->naming, remap);
     n1_figures_remap(&watch->figures, &watch->targets);
+    n1_alarms_remap(&watch->alarms, &watch->targets, remap);
 }
 
 static int open_signals(void)
@@ -125,6 +126,9 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     watch->feed.dump = o->dump;
     watch->feed.children = o->children;
     n1_figures_init(&watch->figures, watch->w);
+    rc = n1_alarms_init(&watch->alarms, &watch->feed, &watch->config, reterr);
+    if (rc < 0)
+        return rc;
     n1_writer_state(watch->w, N1_STATE_STARTING);
     n1_writer_heartbeat(watch->w, n1_time_mono());
     if (watch->control >= 0)
@@ -164,6 +168,7 @@ static void stop(struct n1_watch *watch)
 
 static void finish(struct n1_watch *watch)
 {
+    n1_alarms_finish(&watch->alarms);
     n1_figures_finish(&watch->figures);
     n1_targets_finish(&watch->targets);
     n1_walker_destroy(watch->feed.walker);
@@ -207,6 +212,8 @@ static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now
     n1_target_ended(&watch->targets, t, watch->w, now);
     if (watch->perf)
         n1_perf_remove_process(watch->perf, t->pid);
+    if (!watch->feed.dump) /* a recording ends now: the log must know before it does */
+        n1_alarms_look(&watch->alarms, &watch->targets, now);
     if (!watch->targets.alive) {
         n1_writer_flush(watch->w);
         n1_writer_state(watch->w, N1_STATE_TARGET_GONE);
@@ -219,6 +226,8 @@ static void tick(struct n1_watch *watch, n1_ns now)
         if (!watch->targets.items[i]->gone)
             n1_target_scan_threads(watch->targets.items[i], watch->w, now);
     n1_figures_read(&watch->figures, &watch->targets, now);
+    if (!watch->feed.dump)
+        n1_alarms_look(&watch->alarms, &watch->targets, now);
     n1_figures_self(&watch->figures, &watch->targets, watch->naming, watch->perf, now);
     if (watch->perf && watch->targets.alive &&
         n1_stack_fit(&watch->stack_fit, &watch->feed.need, watch->perf) > 0)

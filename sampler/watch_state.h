@@ -4,6 +4,7 @@
 #ifndef N1_SAMPLER_WATCH_STATE_H
 #define N1_SAMPLER_WATCH_STATE_H
 
+#include "sampler/alarms.h"
 #include "sampler/engine/perf.h"
 #include "sampler/feed.h"
 #include "sampler/figures.h"
@@ -22,6 +23,7 @@ struct n1_watch {
     struct n1_perf *perf; /* NULL when refused (dumps work without) */
     struct n1_feed feed;
     struct n1_figures figures;
+    struct n1_alarms alarms;
     struct n1_stack_fit stack_fit;
     int control, signals;
     n1_ns next_tick;

@@ -20,9 +20,15 @@ struct n1_culprit_candidate {
 
 /* Chooses at most `cap` of `n` candidates, the likeliest first, as indices; returns how many. Left out: fewer
  * than 5 samples, z under 4, less than a twentieth of the largest growth. First come those that grew most and
- * did little before (growth times the square of its part of the rate now); among near equals, which are callers of one another, one
- * that is not the runtime's, the deepest first: so `culprit` and neither `main` above it nor `memset` below
- * it. 0 when nothing grew beyond noise: unknown is not a guess. */
+ * did little before (growth times the square of its part of the rate now); among near equals, which are
+ * callers of one another, one that is not the runtime's, the deepest first: so `culprit` and neither `main`
+ * above it nor `memset` below it. 0 when nothing grew beyond noise: unknown is not a guess. */
 size_t n1_culprit_choose(const struct n1_culprit_candidate *candidates, size_t n, uint32_t *ret, size_t cap);
+
+struct n1_profile;
+/* The culprits between two profiles (n1/profile.h), as indices into the functions of `now`. Returns how many,
+ * at most `cap`. Allocates while it runs. */
+size_t n1_culprits_of_profiles(const struct n1_profile *before, const struct n1_profile *now, uint32_t *ret,
+                               size_t cap);
 
 #endif

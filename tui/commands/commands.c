@@ -219,5 +219,7 @@ int n1_command_main(const struct n1_command *command, int argc, char **argv)
         rc = n1_config_load(&config, args.config, &err);
     if (rc < 0)
         return n1_error_print(&err);
-    return command->run(&args, &config);
+    int status = command->run(&args, &config);
+    n1_config_finish(&config);
+    return status;
 }
