@@ -31,6 +31,29 @@ for name, rate in (("right", 1.0), ("wrong", 1.03)):
 accuracy cpu "$work/report.json" "$work/right.json" || fail "right CPU seconds: $(cat "$work/said")"
 fails "CPU seconds 3 % off" accuracy cpu "$work/report.json" "$work/wrong.json"
 
+# The judge of the comparison with perf: the same counts pass; one share, one rank, the number of samples, a frame
+# outside of its function, a wrong name do not. OUT.json is changed by the Python statement $1.
+against_perf() {
+    python3 - "$work/perf.json" "$1" <<'PYTHON'
+import json, sys
+counts = [4000, 2000, 1500, 1000, 700, 500, 300]
+d = {"clocks": "threads", "threads": 1, "seconds": 10, "ours": 10000, "perf": 10000, "ours_lost": 0, "perf_lost": 0,
+     "functions": [[f"f{i}", n, n] for i, n in enumerate(counts)], "callers": [["f0 <- main", 4000, 4000, 4000, 4000]],
+     "outside": [], "both_name": 9000, "misnamed": []}
+exec(sys.argv[2])
+json.dump(d, open(sys.argv[1], "w"))
+PYTHON
+    python3 tests/integration/compare_perf.py judge "$work/perf.json"
+}
+against_perf pass > "$work/said" || fail "perf's own counts: $(cat "$work/said")"
+against_perf 'd["functions"][0][1] = 4150' > "$work/said" || fail "two sigma beside perf: $(cat "$work/said")"
+fails "a share 4 sigma off perf's" against_perf 'd["functions"][0][1] = 4300'
+fails "a caller 4 sigma off perf's" against_perf 'd["callers"][0][1] = 3980'
+fails "other ranks than perf's" against_perf 'd["functions"] = [[f"f{i}", 100 + 2 * (i + 3) % 7, 110 - i] for i in range(7)]'
+fails "2 % more samples than perf" against_perf 'd["ours"] = 10200'
+fails "a frame outside of its function" against_perf 'd["outside"] = ["f"]'
+fails "a name that perf has not" against_perf 'd["misnamed"] = [["f0", "g0", 1]]'
+
 echo '{"a": 1}' > "$work/a.json"
 json "$work/a.json" 'd["a"] == 1'
 fails "a false expression" json "$work/a.json" 'd["a"] == 2'
