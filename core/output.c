@@ -36,8 +36,8 @@ static int open_folder(struct n1_output *o, struct n1_error *reterr)
     if (!folder)
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     o->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int status = o->folder < 0 ? n1_error_set(reterr, -errno, "cannot write into folder %s: %s", folder,
-                                              strerror(errno))
+    int status = o->folder < 0 ? n1_error_hint(reterr, -errno, "choose another place with -o",
+                                               "cannot write into folder %s: %s", folder, strerror(errno))
                                : 0;
     free(folder);
     return status;
@@ -63,7 +63,8 @@ static int open_temporary(struct n1_output *o, struct n1_error *reterr)
     }
     int code = -errno;
     o->temporary[0] = 0;
-    return n1_error_set(reterr, code, "cannot write %s: %s", o->path, strerror(-code));
+    return n1_error_hint(reterr, code, "choose another place with -o", "cannot write %s: %s", o->path,
+                         strerror(-code));
 }
 
 int n1_output_open(const char *path, struct n1_output **ret, struct n1_error *reterr)

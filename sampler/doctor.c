@@ -216,11 +216,14 @@ static void check_kernel_symbols(struct n1_doctor *doctor)
         fclose(f);
     if (named)
         n1_doctor_line(doctor, N1_DOCTOR_OK, "kernel symbols", "readable");
-    else
-        n1_doctor_line(doctor, N1_DOCTOR_LIMITED, "kernel symbols",
-                       "hidden (kernel.kptr_restrict is %ld): kernel frames have no names. Root, or sysctl "
-                       "kernel.kptr_restrict=0 with CAP_SYSLOG",
-                       read_number("/proc/sys/kernel/kptr_restrict", -1));
+    else /* the rule of kallsyms_show_value() in the kernel */
+        n1_doctor_line(
+            doctor, N1_DOCTOR_LIMITED, "kernel symbols",
+            "hidden (kernel.kptr_restrict is %ld, kernel.perf_event_paranoid is %ld): kernel frames have no "
+            "names. Root, or CAP_SYSLOG with kptr_restrict at most 1, or kptr_restrict=0 with "
+            "perf_event_paranoid at most 1",
+            read_number("/proc/sys/kernel/kptr_restrict", -1),
+            read_number("/proc/sys/kernel/perf_event_paranoid", -1));
 }
 
 static void check_yama(struct n1_doctor *doctor)
