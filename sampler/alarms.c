@@ -13,7 +13,6 @@
 #include <string.h>
 
 static const n1_ns BORDER_NS = N1_SECOND_NS;
-static const n1_ns PAST_NS = 60 * N1_SECOND_NS;
 static const n1_ns SEEN_PERIOD_NS = 20 * N1_SECOND_NS;
 
 int n1_alarms_init(struct n1_alarms *alarms, struct n1_feed *feed, const struct n1_config *config,
@@ -74,13 +73,11 @@ static bool compare(struct n1_alarms *alarms, const struct n1_target *t, const s
     n1_ns end = event->end ? event->end : now;
     /* A step shows in the second after it began: the seconds around the border belong to neither side. */
     n1_ns from = event->start > BORDER_NS ? event->start - BORDER_NS : 0;
-    n1_ns clear =
-        event->before && event->before < from && event->before > t->attached_at ? event->before : from;
-    clear = clear > BORDER_NS ? clear - BORDER_NS : 0;
+    n1_ns clear = from > BORDER_NS ? from - BORDER_NS : 0;
     if (is_jump(event) && end > event->start + BORDER_NS)
         end = event->start + BORDER_NS;
-    n1_ns first = clear > PAST_NS ? clear - PAST_NS : 0;
-    struct n1_window span = {from, end}, past = {first > t->attached_at ? first : t->attached_at, clear};
+    struct n1_window span = {from, end};
+    struct n1_window past = {event->before > t->attached_at ? event->before : t->attached_at, clear};
     return span.from < span.to && past.from < past.to &&
            n1_profile_update(alarms->now, alarms->reader, span, &filter, NULL) == 0 &&
            n1_profile_update(alarms->before, alarms->reader, past, &filter, NULL) == 0;

@@ -82,7 +82,7 @@ struct n1_rule_event {
     enum n1_severity severity;
     n1_ns start;             /* since when, looking back: earlier than the event was noticed */
     n1_ns end;               /* of the episode; 0 while it lasts */
-    n1_ns before;            /* what came before this is what to compare with; <= start */
+    n1_ns before;            /* [before, start) is the time to compare with */
     int64_t value, expected; /* in the rule's unit; value: the highest so far */
     double per_second;       /* growth, in units a second; 0 for a jump */
     int exit_status;         /* of target_gone: wait(2) status, or -1 unknown */
