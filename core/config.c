@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define AT(field) offsetof(struct n1_config, field)
 #define BOOL(path, field, development, production)                                                           \
@@ -233,6 +234,9 @@ int n1_config_load(struct n1_config *ret, const char *path, struct n1_error *ret
     const char *places[] = {n > 0 && n < (int)sizeof(user) ? user : NULL, "/etc/n1top/config.json"};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         int r = places[i] ? load_one(ret, places[i], reterr) : -ENOENT;
+        /* HOME may be another user's, as after su: a folder that we may not look into holds no file of ours. */
+        if (r == -EACCES && access(places[i], F_OK) < 0)
+            r = -ENOENT;
         if (r != -ENOENT)
             return r;
     }
