@@ -56,6 +56,7 @@ static void ask_names(struct n1_watch *watch, const struct n1_control *command)
         n1_naming_want_lines(watch->naming);
     watch->names_asked = command->type;
     watch->names_deadline = n1_time_mono() + (command->value ? command->value : NAMES_NS);
+    n1_naming_hurry(watch->naming);
     n1_naming_pump(watch->naming);
 }
 

@@ -29,7 +29,14 @@ struct n1_naming {
     uint32_t next; /* frames before this one have been asked for */
     bool lines;
     uint64_t failed;
+    n1_ns asked, eager_until;
 };
+
+/* A question wakes the helper, and its answer wakes us: a few new frames wait for each other. At first, and
+ * when many are new, they do not. */
+#define ASK_PERIOD_NS (N1_SECOND_NS / 4)
+#define EAGER_NS (2 * N1_SECOND_NS)
+#define MANY_FRAMES 64
 
 int n1_naming_create(struct n1_writer *w, struct n1_naming **ret, struct n1_error *reterr)
 {
@@ -38,6 +45,7 @@ int n1_naming_create(struct n1_writer *w, struct n1_naming **ret, struct n1_erro
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     n->w = w;
     n->next = 1;
+    n->eager_until = n1_time_mono() + EAGER_NS;
     int rc = n1_symbols_create(&n->symbols, NULL, reterr);
     if (rc < 0) {
         free(n);
@@ -228,17 +236,25 @@ void n1_naming_pump(struct n1_naming *n)
 {
     n1_symbols_pump(n->symbols, on_answer, n);
     uint64_t head = n1_writer_header(n->w)->heads[N1_SEGMENT_FRAMES];
-    bool asked = false;
-    while (n->next < head && ask(n, n->next)) {
+    n1_ns now = n1_time_mono();
+    bool asked = false, due = now < n->eager_until || now - n->asked >= ASK_PERIOD_NS;
+    while (n->next < head && (due || head - n->next >= MANY_FRAMES || asked) && ask(n, n->next)) {
         n->next++;
         asked = true;
     }
-    if (asked)
+    if (asked) {
+        n->asked = now;
         n1_symbols_pump(n->symbols, on_answer, n);
+    }
     struct n1_symbols_stats stats;
     n1_symbols_stats(n->symbols, &stats);
     n1_writer_self(n->w, N1_SELF_SYMBOLS_PENDING, stats.pending);
     n1_writer_self(n->w, N1_SELF_SYMBOLS_FAILED, n->failed);
+}
+
+void n1_naming_hurry(struct n1_naming *n)
+{
+    n->eager_until = n1_time_mono() + EAGER_NS;
 }
 
 int n1_naming_fd(const struct n1_naming *n)
