@@ -58,14 +58,17 @@ static void deliver_sample(struct n1_perf *perf, const struct perf_ring_slot *sl
     struct n1_raw_sample sample;
     uint64_t id;
 
-    if (n1_perf_record_sample(record, size, perf->rights.kernel, &sample, &id)) {
-        perf->stats.damaged++;
-        return;
-    }
-    if (!perf->last || perf->last->pid != sample.pid)
-        perf->last = perf_process_find(perf, sample.pid);
+    /* Events on whole CPUs see everybody: most records are not ours, and their far ends need not be fetched.
+     */
+    pid_t pid = n1_perf_record_sample_pid(record, size);
+    if (!perf->last || perf->last->pid != pid)
+        perf->last = perf_process_find(perf, pid);
     if (!perf->last) {
         perf->stats.foreign++;
+        return;
+    }
+    if (n1_perf_record_sample(record, size, perf->rights.kernel, &sample, &id)) {
+        perf->stats.damaged++;
         return;
     }
     /* Of two sets of events that run together, only the one in force for this process counts. */

@@ -108,6 +108,19 @@ static bool take_chain(struct cursor *c, struct n1_raw_sample *sample)
     return true;
 }
 
+/* id and ip come before it */
+#define PID_AT (HEADER_BYTES + 16)
+
+pid_t n1_perf_record_sample_pid(const void *record, size_t size)
+{
+    uint32_t pid;
+
+    if (size < PID_AT + sizeof(pid))
+        return -1;
+    memcpy(&pid, (const uint8_t *)record + PID_AT, sizeof(pid));
+    return (pid_t)pid;
+}
+
 int n1_perf_record_sample(const void *record, size_t size, bool callchain, struct n1_raw_sample *ret_sample,
                           uint64_t *ret_id)
 {

@@ -21,6 +21,9 @@
  * (sample_id_all). */
 size_t n1_perf_record_time_offset(const struct perf_event_header *header);
 
+/* Process of a PERF_RECORD_SAMPLE of `size` bytes, -1 when it is too short to have one. */
+pid_t n1_perf_record_sample_pid(const void *record, size_t size);
+
 /* Takes a PERF_RECORD_SAMPLE of `size` bytes apart; `callchain`: the samples carry one. `ret_sample` borrows
  * from `record`; user.valid is 0 for a task without a user side. Returns 0, or -EBADMSG when the lengths do
  * not fit. */

@@ -112,6 +112,8 @@ static void a_sample_is_taken_apart(void **state)
     whole_sample();
     memcpy(&header, record, sizeof(header));
     assert_int_equal(n1_perf_record_time_offset(&header), 32);
+    assert_int_equal(n1_perf_record_sample_pid(record, len), 100);
+    assert_int_equal(n1_perf_record_sample_pid(record, 27), -1);
     assert_int_equal(n1_perf_record_sample(record, len, true, &s, &id), 0);
     assert_int_equal(id, 42);
     assert_int_equal(s.time, 5000);
