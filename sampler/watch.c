@@ -19,7 +19,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 3 + N1_TARGETS_MAX };
+enum { FDS_FIXED = 4, FDS_MAX = FDS_FIXED + N1_TARGETS_MAX }; /* control, signals, names, engine; targets */
 
 static void on_remapped(void *context, const struct n1_remap *remap)
 {
@@ -160,7 +160,8 @@ static void stop(struct n1_watch *watch)
     watch->perf = NULL;
     if (!watch->w)
         return;
-    n1_naming_pump(watch->naming);
+    if (watch->naming)
+        n1_naming_pump(watch->naming);
     n1_writer_flush(watch->w);
     n1_writer_heartbeat(watch->w, n1_time_mono());
     n1_writer_state(watch->w, N1_STATE_CLOSED);
@@ -267,7 +268,7 @@ static void take_commands(struct n1_watch *watch)
 
 static void loop(struct n1_watch *watch)
 {
-    struct pollfd fds[FDS_MAX + 1];
+    struct pollfd fds[FDS_MAX];
     size_t first_target;
     watch->next_tick = n1_time_mono();
     while (!watch->stop) {
