@@ -119,7 +119,14 @@ static int record(struct n1_session *s, const struct n1_command_args *args, cons
     else if (n1_session_ask(s, N1_CONTROL_LINES, 0, NAMES_MS, &err) < 0)
         fprintf(stderr, "n1top: not every name was found: %s\n", err.what);
     if (n1_reader_begin(r) < 0 || (why == STOP_GONE && n1_reader_self(r, N1_SELF_SAMPLES) == 0)) {
-        n1_error_set(&err, N1_E_NO_PROCESS, "the process ended before the first sample");
+        int ended;
+        if (n1_session_command_ended(s, &ended) && WIFEXITED(ended) && WEXITSTATUS(ended) == 127)
+            return n1_error_exit_status(N1_E_NO_PROCESS); /* it could not be run, and that has been said */
+        if (args->command)
+            n1_error_hint(&err, N1_E_NO_PROCESS, "it used too little CPU; a higher --rate sees more",
+                          "the command ended before the first sample");
+        else
+            n1_error_set(&err, N1_E_NO_PROCESS, "the process ended before the first sample");
         return n1_error_print(&err);
     }
     say_losses(r);
@@ -154,6 +161,9 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
                       args->format);
         return n1_error_print(&err);
     }
+    struct n1_save save = {.output = args->output, .output_dir = config->output_dir};
+    if (n1_save_check(&save, &err) < 0)
+        return n1_error_print(&err);
     int signals = stop_signals();
     struct n1_session_options options = {
         .pids = args->pids,

@@ -29,13 +29,21 @@ static uint32_t first_pid(struct n1_reader *r)
     return pid;
 }
 
-static int make_path(struct n1_reader *r, const struct n1_save *save, const char *extension, char *ret,
-                     size_t cap, struct n1_error *reterr)
+static int make_folder(const struct n1_save *save, struct n1_error *reterr)
 {
     if (mkdir(save->output_dir, 0700) < 0 && errno != EEXIST)
         return n1_error_hint(reterr, -errno,
                              "name a file with -o, or another output_dir in the configuration",
                              "cannot make the folder %s: %s", save->output_dir, strerror(errno));
+    return 0;
+}
+
+static int make_path(struct n1_reader *r, const struct n1_save *save, const char *extension, char *ret,
+                     size_t cap, struct n1_error *reterr)
+{
+    int rc = make_folder(save, reterr);
+    if (rc < 0)
+        return rc;
     char stamp[32];
     time_t now = time(NULL);
     struct tm local;
@@ -70,6 +78,22 @@ static int write_report(struct n1_reader *r, const struct n1_save *save,
     int rc = format->write(out, r, &save->report, reterr);
     if (fclose(out) != 0 && rc == 0)
         rc = n1_error_set(reterr, -errno, "cannot write the output: %s", strerror(errno));
+    return rc;
+}
+
+int n1_save_check(const struct n1_save *save, struct n1_error *reterr)
+{
+    char path[4096];
+    if (!save->output) {
+        int rc = make_folder(save, reterr);
+        if (rc < 0)
+            return rc;
+        snprintf(path, sizeof path, "%s/n1top", save->output_dir);
+    }
+    struct n1_output *output = NULL;
+    int rc = n1_output_open(save->output ? save->output : path, &output, reterr);
+    if (rc == 0)
+        n1_output_abandon(output);
     return rc;
 }
 

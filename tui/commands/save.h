@@ -18,6 +18,10 @@ struct n1_save {
 /* True when `format` is "model" or a known report format. */
 bool n1_save_format_known(const char *format);
 
+/* Tells before a long recording whether its file can be made: makes it under a temporary name and takes it
+ * away again; makes output_dir. Errors as n1_save(). */
+int n1_save_check(const struct n1_save *save, struct n1_error *reterr);
+
 /* Writes it whole or not at all and stores the path used in `ret_path`. Errors: N1_E_USAGE for an unknown
  * format, -errno of the writing. Call outside n1_reader_begin/end. */
 int n1_save(struct n1_reader *r, const struct n1_save *save, char *ret_path, size_t cap,
