@@ -16,10 +16,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUICK_MS 50     /* ticks until there is a first row */
-#define EARLY_MS 250    /* ticks of the first second */
-#define RETRY_MS 50     /* after a frame that the terminal did not take */
-#define KEYS_A_TURN 256 /* then a frame is due, however fast somebody pastes */
+#define QUICK_MS 50                  /* ticks until there is a first row */
+#define EARLY_MS 250                 /* ticks of the first second */
+#define RETRY_MS 50                  /* after a frame that the terminal did not take */
+#define SILENT_NS (5 * N1_SECOND_NS) /* the heart of a sampler beats every second */
+#define KEYS_A_TURN 256              /* then a frame is due, however fast somebody pastes */
 
 struct live {
     struct n1_session *session;
@@ -66,6 +67,9 @@ static void take_picture(struct live *live)
     if (rc == N1_E_DAMAGED)
         n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(),
                    "the model is damaged; the last good picture stays");
+    n1_ns now = n1_time_mono(), beat = live->scene.heartbeat;
+    bool silent = live->scene.link == N1_LINK_LIVE && beat > 0 && now > beat + SILENT_NS;
+    live->scene.silent_s = silent ? (unsigned)((now - beat) / N1_SECOND_NS) : 0;
     live->dirty = true;
 }
 

@@ -74,7 +74,8 @@ struct n1_scene {
     enum n1_model_state state;
     uint64_t generation;
     n1_ns now, created, heartbeat;
-    int64_t wall_ns; /* of `now` */
+    unsigned silent_s; /* seconds since a live sampler last stirred; 0: it does */
+    int64_t wall_ns;   /* of `now` */
     /* the target */
     uint32_t pid, process_id;
     size_t processes;

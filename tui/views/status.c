@@ -30,6 +30,9 @@ static void chip_text(const struct n1_scene *scene, const struct n1_app *app, ch
     } else if (!scene->ready || scene->link == N1_LINK_STARTING || scene->state == N1_STATE_STARTING) {
         snprintf(out, 64, " ATTACHING ");
         *role = N1_ROLE_PAUSED;
+    } else if (scene->silent_s > 0) {
+        snprintf(out, 64, " SAMPLER SILENT %u s ", scene->silent_s);
+        *role = N1_ROLE_ERROR;
     } else if (scene->process_state == N1_PROCESS_STOPPED) {
         snprintf(out, 64, " TARGET STOPPED ");
         *role = N1_ROLE_PAUSED;
