@@ -9,7 +9,8 @@ static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const s
     char title[64];
     snprintf(title, sizeof title, "threads  %zu", scene->threads_alive);
     n1_view_title(canvas, app, N1_PANE_THREADS, title);
-    if (cols >= 30)
+    bool wide = cols >= 30; /* narrower, the name and the CPU are what is left */
+    if (wide)
         n1_canvas_text_right(canvas, 0, cols - 1, 14, N1_ROLE_LABEL, "  CPU%  WAIT% ");
     for (int i = 0; i < rows - 1; i++) {
         int at = app->threads.top + i, row = i + 1;
@@ -25,14 +26,16 @@ static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const s
             enum n1_role role = thread->alive ? N1_ROLE_TEXT : N1_ROLE_DIM;
             char tid[16];
             snprintf(tid, sizeof tid, "%u", thread->tid);
-            n1_canvas_text_right(canvas, row, 10, 7, role, tid);
-            n1_canvas_text_cut(canvas, row, 11, cols - 11 - 14, role, thread->name[0] ? thread->name : "?",
+            if (wide)
+                n1_canvas_text_right(canvas, row, 10, 7, role, tid);
+            int name = wide ? 11 : 3, cpu = wide ? cols - 8 : cols - 1;
+            n1_canvas_text_cut(canvas, row, name, cpu - 6 - name, role, thread->name[0] ? thread->name : tid,
                                N1_CUT_END);
-            n1_view_percent(canvas, row, cols - 8, 6, thread->alive ? n1_view_heat(thread->cpu) : role,
+            n1_view_percent(canvas, row, cpu, 6, thread->alive ? n1_view_heat(thread->cpu) : role,
                             thread->cpu);
-            if (thread->alive)
+            if (wide && thread->alive)
                 n1_view_percent(canvas, row, cols - 1, 6, N1_ROLE_TEXT, thread->wait);
-            else
+            else if (wide)
                 n1_canvas_text_right(canvas, row, cols - 1, 6, N1_ROLE_DIM, "ended");
         }
         if (app->focus == N1_PANE_THREADS && at == app->threads.selected) {
