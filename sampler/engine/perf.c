@@ -19,6 +19,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#define FIRST_DRAIN_NS 30000000L
+
 enum { CPUS_MAX = 4096, RESET_ON_FORK = 1, READER_NICE = -10, READER_SLICE_NS = 100000 };
 
 unsigned perf_cpus_for_rules(const struct n1_perf *perf)
@@ -174,7 +176,9 @@ static int make_timer(struct n1_perf *perf)
     if (perf->timer_fd < 0 || epoll_ctl(perf->epoll_fd, EPOLL_CTL_ADD, perf->timer_fd, &event))
         return -errno;
     struct timespec every = {perf->config.drain_ms / 1000, perf->config.drain_ms % 1000 * 1000000L};
-    struct itimerspec timer = {every, every};
+    /* Who attaches waits for the first function. */
+    struct timespec first = {0, FIRST_DRAIN_NS};
+    struct itimerspec timer = {every, perf->config.drain_ms * 1000000L > FIRST_DRAIN_NS ? first : every};
     return timerfd_settime(perf->timer_fd, 0, &timer, NULL) ? -errno : 0;
 }
 
