@@ -1,8 +1,8 @@
 /*
  * Rules know series, the model knows stacks: here the two meet. For CPU the culprits are the functions whose
  * CPU time grew over the episode. A jump of memory, threads or descriptors takes next to no CPU time: there
- * the first suspect is what newly stands on a blocked thread's stack as it happens, then what grew in the
- * seconds around the jump.
+ * the first suspect is what newly stands on a blocked thread's stack as it happens; for memory then what grew
+ * in the seconds around the jump, which touched it.
  */
 #include "sampler/alarms.h"
 
@@ -71,11 +71,12 @@ static bool compare(struct n1_alarms *alarms, const struct n1_target *t, const s
 {
     struct n1_filter filter = {.process = t->id};
     n1_ns end = event->end ? event->end : now;
-    /* A step shows in the second after it began: the seconds around the border belong to neither side. */
-    n1_ns from = event->start > BORDER_NS ? event->start - BORDER_NS : 0;
+    /* What changes a level does so up to a second before it is measured; that second belongs to neither side.
+     */
+    n1_ns from = event->start;
     n1_ns clear = from > BORDER_NS ? from - BORDER_NS : 0;
-    if (is_jump(event) && end > event->start + BORDER_NS)
-        end = event->start + BORDER_NS;
+    if (is_jump(event) && end > event->start + 2 * BORDER_NS)
+        end = event->start + 2 * BORDER_NS;
     struct n1_window span = {from, end};
     struct n1_window past = {event->before > t->attached_at ? event->before : t->attached_at, clear};
     return span.from < span.to && past.from < past.to &&
@@ -106,6 +107,12 @@ static uint64_t profile_id(const struct n1_profile *p, uint32_t function)
     return 0;
 }
 
+/* Whoever opens descriptors or starts threads at once is on no sample; who is, would be named for nothing. */
+static bool takes_no_cpu(const struct n1_rule_event *event)
+{
+    return is_jump(event) && event->rule != N1_RULE_MEMORY_SPIKE;
+}
+
 /* Culprits as far as they can be told now; what was found before stays when nothing better is. */
 static void find_culprits(struct n1_alarms *alarms, const struct n1_target *t, struct n1_alarm *alarm,
                           n1_ns now)
@@ -124,7 +131,7 @@ static void find_culprits(struct n1_alarms *alarms, const struct n1_target *t, s
         if (!before) /* it ran before, just never blocked: not new */
             add_culprit(&found, &count, fresh[i], id ? share_ppm(alarms->now, id) : 0, 0);
     }
-    if (compared) {
+    if (compared && !takes_no_cpu(&alarm->event)) {
         size_t functions,
             n = n1_culprits_of_profiles(alarms->before, alarms->now, chosen, N1_ANOMALY_CULPRITS);
         const struct n1_profile_function *list = n1_profile_functions(alarms->now, &functions);

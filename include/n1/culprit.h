@@ -26,8 +26,9 @@ struct n1_culprit_candidate {
 size_t n1_culprit_choose(const struct n1_culprit_candidate *candidates, size_t n, uint32_t *ret, size_t cap);
 
 struct n1_profile;
-/* The culprits between two profiles (n1/profile.h), as indices into the functions of `now`. Returns how many,
- * at most `cap`. Allocates while it runs. */
+/* The culprits between two profiles (n1/profile.h), as indices into the functions of `now`: each by what the
+ * ones before it do not explain, then callers that did little else. Returns how many, at most `cap`
+ * and 8. Allocates while it runs; 0 when that fails. */
 size_t n1_culprits_of_profiles(const struct n1_profile *before, const struct n1_profile *now, uint32_t *ret,
                                size_t cap);
 

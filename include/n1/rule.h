@@ -19,7 +19,7 @@
  * day of noisy but normal service is silent and a clear step is seen within 3 s
  * (tests/unit/core/test_rule*.c). */
 #define N1_RULE_MAP(X)                                                                                       \
-    X(CPU_SPIKE, "cpu_spike", WARNING, PPM, CPU_TOTAL, "CPU use well above that of the last minute", 0.3,    \
+    X(CPU_SPIKE, "cpu_spike", WARNING, PPM, CPU_TOTAL, "CPU use well above that of the last minute", 0.2,    \
       0.3, 6, 15, 60, 30, 300)                                                                               \
     X(MEMORY_SPIKE, "memory_spike", WARNING, BYTES, MEM_RSS, "resident memory jumped", 32, 0.15, 6, 15, 60,  \
       30, 60)                                                                                                \
@@ -80,9 +80,9 @@ struct n1_rule_event {
     enum n1_rule rule;
     enum n1_rule_phase phase; /* REFRESH: 5 and 30 s after the begin, figures and culprits are surer now */
     enum n1_severity severity;
-    n1_ns start;             /* since when, looking back: earlier than the event was noticed */
-    n1_ns end;               /* of the episode; 0 while it lasts */
-    n1_ns before;            /* [before, start) is the time to compare with */
+    n1_ns start;  /* since when, looking back: earlier than the event was noticed */
+    n1_ns end;    /* of the episode; 0 while it lasts */
+    n1_ns before; /* [before, start) is the time to compare with: a minute, less the episode before this */
     int64_t value, expected; /* in the rule's unit; value: the highest so far */
     double per_second;       /* growth, in units a second; 0 for a jump */
     int exit_status;         /* of target_gone: wait(2) status, or -1 unknown */

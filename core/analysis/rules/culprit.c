@@ -10,6 +10,8 @@
 #define Z_MIN 4.0         /* hundreds of functions are asked at once: 4 is one in thirty thousand each */
 #define GROWTH_WORTH 0.05 /* of the largest growth */
 #define NEAR 0.85 /* of the best score: a caller and its callee differ by their own time and by noise */
+#define NEAR_NEW                                                                                             \
+    0.55 /* for what did nothing before: of what `main` began to do, the part that is most of it */
 
 static double growth(const struct n1_culprit_candidate *c)
 {
@@ -26,6 +28,11 @@ static double score(const struct n1_culprit_candidate *c)
     double new_part = growth(c) / c->rate_now;
 
     return growth(c) * new_part * new_part;
+}
+
+static double near(const struct n1_culprit_candidate *c)
+{
+    return c->rate_before <= 0.05 * c->rate_now ? NEAR_NEW : NEAR;
 }
 
 static bool better(const struct n1_culprit_candidate *a, const struct n1_culprit_candidate *b)
@@ -57,7 +64,7 @@ size_t n1_culprit_choose(const struct n1_culprit_candidate *candidates, size_t n
                     continue;
                 if (pass == 0)
                     best_score = fmax(best_score, score(&candidates[i]));
-                else if (score(&candidates[i]) >= NEAR * best_score &&
+                else if (score(&candidates[i]) >= near(&candidates[i]) * best_score &&
                          (best == n || better(&candidates[i], &candidates[best])))
                     best = i;
             }

@@ -18,9 +18,11 @@ enum {
     UNKNOWN_S = 10,   /* an episode whose figure is unknown for so long is over */
     CALM_S = 3,       /* evaluations below the line that end an episode */
     EPISODES_S = 300, /* episodes in the past are looked beyond, so far */
-    SHORT_S = 5,      /* episodes shorter than that, */
-    SHORT_MANY = 3,   /* so many of them */
-    SHORT_IN_S = 120  /* within so long, are how the process is: they count as its past from then on */
+    BEFORE_S = 60,
+    BEFORE_LEAST_S = 10,
+    SHORT_S = 5,     /* episodes shorter than that, */
+    SHORT_MANY = 3,  /* so many of them */
+    SHORT_IN_S = 120 /* within so long, are how the process is: they count as its past from then on */
 };
 static const size_t growth_scales[] = {1, 10, 60}; /* times window_s */
 #define N1_PEAK_MATTERS_S 120 /* shorter growth must also pass the peak of before we came */
@@ -46,8 +48,9 @@ struct episode {
     size_t window; /* of growth */
     double expected, threshold, highest, per_second;
     int64_t shorts[SHORT_MANY]; /* when the last short episodes began */
-    int64_t grown_until;        /* end of the last growth, which longer windows would see once more */
-    int64_t settled;            /* the past before this step is another level's */
+    int64_t last_end;
+    int64_t grown_until; /* end of the last growth, which longer windows would see once more */
+    int64_t settled;     /* the past before this step is another level's */
 };
 
 struct n1_rules {
@@ -239,7 +242,10 @@ static struct n1_rule_event event_of(const struct n1_rules *r, enum n1_rule rule
                                      n1_ns end)
 {
     const struct episode *e = &r->episodes[rule];
-    int64_t before = e->since - 60;
+    /* a minute of what it was like, without the episode before this one as far as that leaves enough */
+    int64_t before = e->since - BEFORE_S;
+    if (e->last_end > before)
+        before = e->last_end < e->since - BEFORE_LEAST_S ? e->last_end : e->since - BEFORE_LEAST_S;
 
     return (struct n1_rule_event){.rule = rule,
                                   .phase = phase,
@@ -302,7 +308,7 @@ static bool detect(struct n1_rules *r, enum n1_rule rule, int64_t now)
         struct n1_detected d = n1_detect_jump(steps, p, min_step, shapes[rule].sharp);
         if (d.raised) {
             e->growing = false;
-            e->since = now - (int64_t)d.ago + 1;
+            e->since = now - (int64_t)d.ago; /* the second that was the first to stand out began then */
             e->expected = d.expected;
             e->threshold = d.threshold;
             e->highest = d.value;
@@ -364,6 +370,7 @@ static size_t evaluate_rule(struct n1_rules *r, enum n1_rule rule, int64_t now, 
             exclude(s, e->since - 1, now, false);
         n1_ns end_time = time_of(r, end > e->since ? end : e->since);
         *ret = event_of(r, rule, N1_RULE_END, r->gone && !over ? r->gone_time : end_time);
+        e->last_end = now;
         return 1;
     }
     if ((now - e->begun >= 5 && e->refreshed < e->begun + 5) ||
