@@ -51,6 +51,7 @@ class Recording:
         ]
         self.frames, self.nodes, self.samples = m["FRAMES"], m["NODES"], m["SAMPLES"][1:]
         self.threads, self.lost = len(m["THREADS"]) - 1, int(m["META"]["self"]["LOST"])
+        self.period_ns = int(m["META"]["self"]["PERIOD_NS"])
 
     def path_of(self, module):
         path, kind, _ = self.modules[module] if module else ("unmapped", 0, "")
@@ -253,6 +254,7 @@ def count(how, out_path, *paths):
         "ours": n,
         "perf": m,
         "threads": sum(recording.threads for recording, _ in pairs),
+        "periods_ns": [recording.period_ns for recording, _ in pairs],
         "ours_lost": sum(recording.lost for recording, _ in pairs),
         "perf_lost": sum(perf.lost for _, perf in pairs),
         "outside": [text for recording, _ in pairs for text in recording.outside()],
@@ -345,6 +347,7 @@ def judge(paths):
         bad = {k: v for f in found for k, v in f.items() if abs(v) > FAR_SIGMAS}
         bad |= {k: v for k, v in found[1].items() if abs(v) > SIGMAS and found[0].get(k, 0) * v > SIGMAS * abs(v)}
     require(not bad, f"{len(found[-1])} shares within 3 sigma (largest {worst[1]:+.1f}: {worst[0]}) {bad or ''}")
+    require(all(abs(p * 997 / 1e9 - 1) < 0.01 for p in last["periods_ns"]), f"a sample stands for {last['periods_ns']} ns")
     require(not last["outside"], f"frames outside of their function: {last['outside'][:5]}")
     wrong = sum(x[2] for x in last["misnamed"])
     require(wrong == 0, f"names: {last['both_name']} samples named by both, {wrong} differently {last['misnamed'][:5] or ''}")

@@ -39,7 +39,7 @@ import json, sys
 counts = [4000, 2000, 1500, 1000, 700, 500, 300]
 d = {"clocks": "threads", "threads": 1, "seconds": 10, "ours": 10000, "perf": 10000, "ours_lost": 0, "perf_lost": 0,
      "functions": [[f"f{i}", n, n] for i, n in enumerate(counts)], "callers": [["f0 <- main", 4000, 4000, 4000, 4000]],
-     "outside": [], "both_name": 9000, "misnamed": []}
+     "periods_ns": [1003009], "outside": [], "both_name": 9000, "misnamed": []}
 exec(sys.argv[2])
 json.dump(d, open(sys.argv[1], "w"))
 PYTHON
@@ -51,6 +51,7 @@ fails "a share 4 sigma off perf's" against_perf 'd["functions"][0][1] = 4300'
 fails "a caller 4 sigma off perf's" against_perf 'd["callers"][0][1] = 3980'
 fails "other ranks than perf's" against_perf 'd["functions"] = [[f"f{i}", 100 + 2 * (i + 3) % 7, 110 - i] for i in range(7)]'
 fails "2 % more samples than perf" against_perf 'd["ours"] = 10200'
+fails "samples that stand for nothing" against_perf 'd["periods_ns"] = [0]'
 fails "a frame outside of its function" against_perf 'd["outside"] = ["f"]'
 fails "a name that perf has not" against_perf 'd["misnamed"] = [["f0", "g0", 1]]'
 

@@ -87,7 +87,7 @@ both() { # NAME SECONDS OUT
         wait $tool; end $first n1; keep "$1-1"
         record_perf $(($2 + 60)) 997 --pid "$pid"; first=$tool
         settle $first
-        record_n1 $(($2 + 3))
+        record_n1 "$2"
         wait $tool; end $first perf; keep "$1-2"
     fi
     python3 tests/integration/compare_perf.py count "$how" "$3" "${recordings[@]}" || fail "$1: cannot be compared"
