@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_WINDOWS = 4, BLIND_WINDOWS = 2 };
+enum { SHORT_WINDOWS = 4, BLIND_WINDOWS = 2, POOL_EVENTS = 64 };
 
 #define SHORT_WINDOW_NS (N1_SECOND_NS / 4)
 #define BLIND_CPU_NS (100 * UINT64_C(1000000))
@@ -35,7 +35,9 @@ void perf_choice_fill(const struct n1_perf *perf, const struct perf_process *pro
     choice->blind = process->blind;
 }
 
-/* Whether the threads of the last window mostly ended before they could be sampled. */
+/* Whether much of the CPU time of the last window could not be sampled. Each event fires only when its thread
+ * has used a whole period on its CPU: threads that end before that go unseen, and so does a large pool, of
+ * which each thread uses little on each CPU. */
 static bool window_was_blind(const struct n1_perf *perf, struct perf_process *process)
 {
     uint64_t cpu_ns, sampled_ns = process->sampled_ns - process->window_sampled_ns;
@@ -45,8 +47,10 @@ static bool window_was_blind(const struct n1_perf *perf, struct perf_process *pr
         return false;
     uint64_t used_ns = cpu_ns - process->window_cpu_ns;
     process->window_cpu_ns = cpu_ns;
-    return perf->rights.kernel && !perf->stats.paused && process->births_per_s > N1_PERF_CHURN_PER_S &&
-           used_ns > BLIND_CPU_NS && sampled_ns < used_ns / 10 * 9;
+    unsigned events = HASH_COUNT(process->events.threads) * perf_cpus_for_rules(perf);
+    bool prone = process->births_per_s > N1_PERF_CHURN_PER_S || events >= POOL_EVENTS;
+    return perf->rights.kernel && !perf->stats.paused && prone && used_ns > BLIND_CPU_NS &&
+           sampled_ns < used_ns / 10 * 9;
 }
 
 /* How often the threads sampled lately were put on a CPU (the third figure of schedstat) since the last look.
