@@ -234,7 +234,8 @@ int n1_config_load(struct n1_config *ret, const char *path, struct n1_error *ret
     const char *places[] = {n > 0 && n < (int)sizeof(user) ? user : NULL, "/etc/n1top/config.json"};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         int r = places[i] ? load_one(ret, places[i], reterr) : -ENOENT;
-        /* HOME may be another user's, as after su: a folder that we may not look into holds no file of ours. */
+        /* HOME may be another user's, as after su: a folder that we may not look into holds no file of ours.
+         */
         if (r == -EACCES && access(places[i], F_OK) < 0)
             r = -ENOENT;
         if (r != -ENOENT)

@@ -12,8 +12,8 @@
 
 static const struct n1_metric_info metrics[N1_METRIC_COUNT] = {
 #define X(id, name, unit, kind, scope, level, text, source)                                                  \
-    [N1_METRIC_##                                                                                            \
-        id] = {name, N1_UNIT_##unit, N1_METRIC_KIND_##kind, N1_SCOPE_##scope, N1_LEVEL_##level, text, source},
+    [N1_METRIC_##id] = {name, N1_UNIT_##unit, N1_METRIC_KIND_##kind, N1_SCOPE_##scope, N1_LEVEL_##level,     \
+                        text, source},
     N1_METRIC_MAP(X)
 #undef X
 };
@@ -24,7 +24,8 @@ static const char *const unit_names[N1_UNIT_END] = {
 #undef X
 };
 
-static const char *const kind_names[] = {[N1_METRIC_KIND_GAUGE] = "gauge", [N1_METRIC_KIND_COUNTER] = "counter"};
+static const char *const kind_names[] = {
+    [N1_METRIC_KIND_GAUGE] = "gauge", [N1_METRIC_KIND_COUNTER] = "counter"};
 static const char *const scope_names[] = {
     [N1_SCOPE_HOST] = "host", [N1_SCOPE_PROCESS] = "process", [N1_SCOPE_THREAD] = "thread"};
 

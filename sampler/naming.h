@@ -20,8 +20,8 @@ void n1_naming_destroy(struct n1_naming *n);
  * process that maps it. Returns its model id, 0 when the model has no room. */
 uint32_t n1_naming_module(struct n1_naming *n, struct n1_module *module, pid_t pid);
 
-/* Asks for what is new, a few frames not oftener than four times a second, and takes what is answered. Call after
- * each drain and when n1_naming_fd() is readable. */
+/* Asks for what is new, a few frames not oftener than four times a second, and takes what is answered. Call
+ * after each drain and when n1_naming_fd() is readable. */
 void n1_naming_pump(struct n1_naming *n);
 /* For the next 2 s everything new is asked for at once: somebody waits for it. As in the first 2 s. */
 void n1_naming_hurry(struct n1_naming *n);

@@ -50,7 +50,7 @@ struct n1_app {
     /* the function table: order and selection */
     enum n1_sort sort;
     bool inverted;
-    int sorted_by;          /* the order the rows are in */
+    int sorted_by;       /* the order the rows are in */
     uint64_t *ids;       /* stable ids in the order shown */
     uint32_t *functions; /* index in the profile of each */
     size_t row_count, row_capacity;

@@ -1,8 +1,8 @@
 /*
  * What n1top and n1top-sampler say to each other beside the model: fixed records, one a packet, over a
- * SOCK_SEQPACKET socketpair made by n1top and named to the sampler by --control FD. Both sides check size, magic
- * and type of every packet; the sampler answers each command once, in order. Live only, no stability across
- * versions (HELLO carries the model's version).
+ * SOCK_SEQPACKET socketpair made by n1top and named to the sampler by --control FD. Both sides check size,
+ * magic and type of every packet; the sampler answers each command once, in order. Live only, no stability
+ * across versions (HELLO carries the model's version).
  */
 #ifndef N1_CONTROL_H
 #define N1_CONTROL_H
@@ -16,13 +16,14 @@
 
 enum n1_control_type {
     /* n1top to sampler */
-    N1_CONTROL_RATE = 1,    /* value: Hz asked, 1 … 20000 */
-    N1_CONTROL_PAUSE,       /* value: 1 pause sampling, 0 resume */
-    N1_CONTROL_MARK,        /* text: a note; becomes an info line of the anomaly log */
-    N1_CONTROL_NAME_ALL,    /* name every frame in the model; answered when nothing is pending or at `value` ns */
-    N1_CONTROL_LINES,       /* as NAME_ALL, with source files and lines of every frame */
-    N1_CONTROL_LINES_OF,    /* value: function id, value2: the generation it is of; lines of its frames */
-    N1_CONTROL_DETACH,      /* let go of the target, flush the model, set it CLOSED, end */
+    N1_CONTROL_RATE = 1, /* value: Hz asked, 1 … 20000 */
+    N1_CONTROL_PAUSE,    /* value: 1 pause sampling, 0 resume */
+    N1_CONTROL_MARK,     /* text: a note; becomes an info line of the anomaly log */
+    N1_CONTROL_NAME_ALL, /* name every frame in the model; answered when nothing is pending or at `value` ns
+                          */
+    N1_CONTROL_LINES,    /* as NAME_ALL, with source files and lines of every frame */
+    N1_CONTROL_LINES_OF, /* value: function id, value2: the generation it is of; lines of its frames */
+    N1_CONTROL_DETACH,   /* let go of the target, flush the model, set it CLOSED, end */
     /* sampler to n1top */
     N1_CONTROL_HELLO = 100, /* value: model version; the memfd rides along (SCM_RIGHTS) */
     N1_CONTROL_READY,       /* attached, the first drain will follow; sent once after HELLO */
@@ -38,13 +39,13 @@ struct n1_control {
     char text[256], hint[256]; /* NUL-terminated by the receiver again */
 };
 
-/* Sends one record, with `fd` riding along unless it is -1. Never blocks: -EAGAIN when the other side does not
- * read. Returns 0 or -errno (-EPIPE when it is gone; no signal is raised). */
+/* Sends one record, with `fd` riding along unless it is -1. Never blocks: -EAGAIN when the other side does
+ * not read. Returns 0 or -errno (-EPIPE when it is gone; no signal is raised). */
 int n1_control_send(int socket, const struct n1_control *record, int fd);
 
-/* Receives one record. Returns 1 with *ret filled (text and hint terminated, control bytes replaced), 0 when the
- * other side is gone, -EAGAIN when nothing is there, -EBADMSG for a malformed packet. A descriptor that came along
- * is stored in *ret_fd (CLOEXEC, the caller's) and -1 otherwise; with ret_fd NULL it is closed. */
+/* Receives one record. Returns 1 with *ret filled (text and hint terminated, control bytes replaced), 0 when
+ * the other side is gone, -EAGAIN when nothing is there, -EBADMSG for a malformed packet. A descriptor that
+ * came along is stored in *ret_fd (CLOEXEC, the caller's) and -1 otherwise; with ret_fd NULL it is closed. */
 int n1_control_receive(int socket, struct n1_control *ret, int *ret_fd);
 
 #endif

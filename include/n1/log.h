@@ -11,6 +11,7 @@ enum n1_log_level { N1_LOG_ERROR, N1_LOG_WARN, N1_LOG_INFO, N1_LOG_DEBUG, N1_LOG
 int n1_log_open(const char *path, enum n1_log_level level);
 /* Logs to an open descriptor, which the log does not own. */
 void n1_log_to_fd(int fd, enum n1_log_level level);
-void n1_log(enum n1_log_level level, const char *module, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void n1_log(enum n1_log_level level, const char *module, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

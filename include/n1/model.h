@@ -1,18 +1,19 @@
 /*
  * The live layout of the shared model: one memfd, written by n1top-sampler only, mapped read-only by readers.
  *
- * Stability: none across versions; both sides must carry the same N1_MODEL_VERSION. The stable format is the file's
- * (n1/file.h, include/README.md). Fixed-width integers, natural alignment, offsets from the start of the memory,
- * no pointers, reserved words are zero. Ids are indexes into their segment; id 0 means "none" everywhere.
+ * Stability: none across versions; both sides must carry the same N1_MODEL_VERSION. The stable format is the
+ * file's (n1/file.h, include/README.md). Fixed-width integers, natural alignment, offsets from the start of
+ * the memory, no pointers, reserved words are zero. Ids are indexes into their segment; id 0 means "none"
+ * everywhere.
  *
  * Laws: the writer never waits for a reader. A reader treats every byte as hostile. Unknown is not zero.
  * Loss is counted.
  *
- * Ordering. Every word that changes is a 64-bit atomic, stored with release and loaded with acquire (plain moves on
- * x86-64). An entry is written word by word, then its segment's head is stored. Before a ring overwrites its oldest
- * entry it stores the tail beyond it; a reader copies entries below the head, then loads the tail again and drops
- * what was lapped. Ids change only in a generation step: `generation` is odd while one is under way, and a reader
- * discards what it read if `generation` was odd or has changed.
+ * Ordering. Every word that changes is a 64-bit atomic, stored with release and loaded with acquire (plain
+ * moves on x86-64). An entry is written word by word, then its segment's head is stored. Before a ring
+ * overwrites its oldest entry it stores the tail beyond it; a reader copies entries below the head, then
+ * loads the tail again and drops what was lapped. Ids change only in a generation step: `generation` is odd
+ * while one is under way, and a reader discards what it read if `generation` was odd or has changed.
  */
 #ifndef N1_MODEL_H
 #define N1_MODEL_H
@@ -27,7 +28,8 @@
 #define N1_MODEL_HEADER_BYTES 4096u
 #define N1_MODEL_SEGMENTS_MAX 24u
 
-/* X(name, entry struct or byte, is it a ring) — a table fills up and is compacted; a ring laps its oldest entry. */
+/* X(name, entry struct or byte, is it a ring) — a table fills up and is compacted; a ring laps its oldest
+ * entry. */
 #define N1_SEGMENT_MAP(X)                                                                                    \
     X(STRING_INDEX, struct n1_model_string, 0)                                                               \
     X(STRING_BYTES, uint8_t, 0)                                                                              \
@@ -54,9 +56,9 @@ enum n1_segment_kind {
 };
 
 struct n1_model_segment {
-    uint32_t kind;   /* enum n1_segment_kind; the table is in the order of the kinds */
-    uint32_t stride; /* bytes of one entry */
-    uint64_t offset; /* of entry 0, from the start of the memory, multiple of 64 */
+    uint32_t kind;     /* enum n1_segment_kind; the table is in the order of the kinds */
+    uint32_t stride;   /* bytes of one entry */
+    uint64_t offset;   /* of entry 0, from the start of the memory, multiple of 64 */
     uint64_t capacity; /* entries */
     uint64_t reserved;
 };
@@ -111,7 +113,7 @@ struct n1_model_header {
     uint32_t version;
     uint32_t header_bytes;
     uint64_t total_bytes;
-    uint64_t features;      /* none defined; a reader refuses bits it does not know */
+    uint64_t features; /* none defined; a reader refuses bits it does not know */
     uint32_t writer_pid;
     uint32_t segment_count; /* N1_SEGMENT_COUNT */
     uint64_t writer_start;  /* start time of the writer, /proc/PID/stat field 22, clock ticks since boot */
@@ -128,7 +130,7 @@ struct n1_model_header {
     uint64_t reserved1[5];
     uint64_t heads[N1_MODEL_SEGMENTS_MAX]; /* entries ever written; for tables also the next id */
     uint64_t tails[N1_MODEL_SEGMENTS_MAX]; /* rings: oldest entry still kept, ≤ head; tables: 0 */
-    uint64_t self[40];   /* by enum n1_self */
+    uint64_t self[40];                     /* by enum n1_self */
     uint64_t reserved2[256];
 };
 static_assert(sizeof(struct n1_model_header) <= N1_MODEL_HEADER_BYTES, "the header fits its page");
@@ -146,86 +148,98 @@ enum n1_process_state { N1_PROCESS_RUNNING = 1, N1_PROCESS_STOPPED, N1_PROCESS_Z
 #define N1_STATUS_UNKNOWN UINT32_C(0xffffffff)
 
 struct n1_model_process {
-    uint32_t pid, parent_pid;     /* in the sampler's PID namespace */
-    uint32_t ns_pid, uid;         /* innermost PID namespace; real uid */
-    uint64_t start_ticks;         /* /proc/PID/stat field 22 */
-    uint32_t exe, cmdline;        /* strings */
-    uint32_t comm, runtime;       /* strings; runtime e.g. "native", "python 3.11.2" */
-    uint32_t container, labels;   /* strings; 0: none */
-    uint32_t state, exit_status;  /* one word: enum n1_process_state, wait(2) status or N1_STATUS_UNKNOWN */
-    uint64_t attached, ended;     /* n1_ns; ended 0 while it runs */
+    uint32_t pid, parent_pid;    /* in the sampler's PID namespace */
+    uint32_t ns_pid, uid;        /* innermost PID namespace; real uid */
+    uint64_t start_ticks;        /* /proc/PID/stat field 22 */
+    uint32_t exe, cmdline;       /* strings */
+    uint32_t comm, runtime;      /* strings; runtime e.g. "native", "python 3.11.2" */
+    uint32_t container, labels;  /* strings; 0: none */
+    uint32_t state, exit_status; /* one word: enum n1_process_state, wait(2) status or N1_STATUS_UNKNOWN */
+    uint64_t attached, ended;    /* n1_ns; ended 0 while it runs */
     uint64_t reserved[2];
 };
 
 struct n1_model_thread {
     uint32_t process, tid;
-    uint64_t start_ticks;    /* tids are reused; (tid, start) is not */
-    uint32_t name, flags;    /* one word; name may change */
-    uint64_t from, to;       /* n1_ns first and last seen; to is 0 while it lives */
+    uint64_t start_ticks;     /* tids are reused; (tid, start) is not */
+    uint32_t name, flags;     /* one word; name may change */
+    uint64_t from, to;        /* n1_ns first and last seen; to is 0 while it lives */
     uint64_t run_ns, wait_ns; /* /proc/PID/task/TID/schedstat, ~0 when unknown */
     uint64_t reserved;
 };
 
 enum n1_module_kind {
-    N1_MODULE_FILE = 1, N1_MODULE_VDSO, N1_MODULE_KERNEL, N1_MODULE_JIT, N1_MODULE_ANON, N1_MODULE_PYTHON
+    N1_MODULE_FILE = 1,
+    N1_MODULE_VDSO,
+    N1_MODULE_KERNEL,
+    N1_MODULE_JIT,
+    N1_MODULE_ANON,
+    N1_MODULE_PYTHON
 };
 enum n1_module_symbols { N1_SYMBOLS_NOT_ASKED, N1_SYMBOLS_LOADED, N1_SYMBOLS_NONE, N1_SYMBOLS_FAILED };
 
 struct n1_model_module {
-    uint32_t path, kind;        /* string; enum n1_module_kind */
+    uint32_t path, kind; /* string; enum n1_module_kind */
     uint8_t build_id[20];
-    uint32_t build_id_len;      /* 0..20 */
+    uint32_t build_id_len; /* 0..20 */
     uint64_t device, inode;
-    uint32_t symbols, reason;   /* one word: enum n1_module_symbols; string: why there are none */
+    uint32_t symbols, reason; /* one word: enum n1_module_symbols; string: why there are none */
 };
 
 struct n1_model_mapping {
     uint32_t process, module;
     uint64_t start, end, file_offset;
-    uint64_t from, to;          /* n1_ns; to is 0 while it is mapped */
+    uint64_t from, to; /* n1_ns; to is 0 while it is mapped */
 };
 
 enum n1_function_kind {
-    N1_KIND_UNKNOWN, N1_KIND_NATIVE, N1_KIND_PYTHON, N1_KIND_KERNEL, N1_KIND_JIT, N1_KIND_GC, N1_KIND_COUNT
+    N1_KIND_UNKNOWN,
+    N1_KIND_NATIVE,
+    N1_KIND_PYTHON,
+    N1_KIND_KERNEL,
+    N1_KIND_JIT,
+    N1_KIND_GC,
+    N1_KIND_COUNT
 };
 
 /* A physical function. Canonical name: demangled, without its module. */
 struct n1_model_function {
     uint32_t name, module;
-    uint32_t kind, reason;      /* enum n1_function_kind; string: why it is unknown, else 0 */
-    uint64_t start, size;       /* ELF virtual address (absolute for kernel and JIT); size 0 when unknown */
-    uint32_t file, line;        /* one word, may be written later: of its definition; 0 unknown */
+    uint32_t kind, reason; /* enum n1_function_kind; string: why it is unknown, else 0 */
+    uint64_t start, size;  /* ELF virtual address (absolute for kernel and JIT); size 0 when unknown */
+    uint32_t file, line;   /* one word, may be written later: of its definition; 0 unknown */
 };
 
-/* A place in code. offset: ELF virtual address; absolute for kernel, JIT and anonymous memory. For callers it is
- * the return address less one, so that look-ups land in the call. */
+/* A place in code. offset: ELF virtual address; absolute for kernel, JIT and anonymous memory. For callers it
+ * is the return address less one, so that look-ups land in the call. */
 struct n1_model_frame {
     uint64_t offset;
     uint32_t module, reserved;
-    uint32_t function, state;   /* one word, written once, later: 0 until named; state enum n1_frame_state */
-    uint32_t file, line;        /* one word, written once, later; 0 unknown */
+    uint32_t function, state; /* one word, written once, later: 0 until named; state enum n1_frame_state */
+    uint32_t file, line;      /* one word, written once, later; 0 unknown */
 };
 enum n1_frame_state { N1_FRAME_UNNAMED, N1_FRAME_NAMED, N1_FRAME_NAMELESS };
 
 /* A call chain: this call site, called from the chain `parent`. parent < own id, so chains cannot loop. */
 struct n1_model_node {
     uint32_t parent, frame;
-    uint32_t depth, reserved;   /* 1 for a chain of one frame */
+    uint32_t depth, reserved; /* 1 for a chain of one frame */
 };
 
-/* What a series measures and for whom. Its points are a chain through the ring POINTS, newest first, so that any
- * number of series shares the memory by what each writes. */
+/* What a series measures and for whom. Its points are a chain through the ring POINTS, newest first, so that
+ * any number of series shares the memory by what each writes. */
 struct n1_model_series {
-    uint32_t metric, scope;     /* enum n1_metric_id; process id, thread id or 0 for the host */
-    uint64_t head;              /* points ever written */
-    uint64_t last;              /* index in POINTS of the newest one, plus 1; 0: none yet */
+    uint32_t metric, scope; /* enum n1_metric_id; process id, thread id or 0 for the host */
+    uint64_t head;          /* points ever written */
+    uint64_t last;          /* index in POINTS of the newest one, plus 1; 0: none yet */
 };
 
 #define N1_POINT_INVALID (UINT64_C(1) << 63)
 struct n1_model_point {
-    uint64_t time;              /* n1_ns; top bit set: the value is unknown (value then holds a string id: why) */
+    uint64_t time; /* n1_ns; top bit set: the value is unknown (value then holds a string id: why) */
     int64_t value;
-    uint32_t series, back;      /* back: how many entries before this one the series' previous point lies; 0: none */
+    uint32_t series,
+        back; /* back: how many entries before this one the series' previous point lies; 0: none */
 };
 
 /* X-bits of n1_model_sample.flags and n1_model_second.flags */
@@ -244,12 +258,20 @@ struct n1_model_sample {
     uint64_t time;
     uint32_t thread, node;
     uint32_t leaf, flags;
-    uint32_t weight_ns, cpu;    /* weight: CPU time it stands for */
+    uint32_t weight_ns, cpu; /* weight: CPU time it stands for */
 };
 
 enum n1_wait_class {
-    N1_WAIT_RUN_QUEUE = 1, N1_WAIT_LOCK, N1_WAIT_DISK, N1_WAIT_NET, N1_WAIT_SLEEP, N1_WAIT_POLL, N1_WAIT_PIPE,
-    N1_WAIT_GIL, N1_WAIT_GC, N1_WAIT_OTHER
+    N1_WAIT_RUN_QUEUE = 1,
+    N1_WAIT_LOCK,
+    N1_WAIT_DISK,
+    N1_WAIT_NET,
+    N1_WAIT_SLEEP,
+    N1_WAIT_POLL,
+    N1_WAIT_PIPE,
+    N1_WAIT_GIL,
+    N1_WAIT_GC,
+    N1_WAIT_OTHER
 };
 
 /* One wait, however long: written at its start with end 0, and once more at its end. */
@@ -260,14 +282,14 @@ struct n1_model_wait {
     uint32_t resource, syscall; /* string; system call number + 1, 0 unknown */
 };
 
-/* CPU samples of one second under one (thread, node, leaf, flags). `leaf` is the entry frame of the leaf's function
- * when it was named by then, so that a hot loop takes one row. */
+/* CPU samples of one second under one (thread, node, leaf, flags). `leaf` is the entry frame of the leaf's
+ * function when it was named by then, so that a hot loop takes one row. */
 struct n1_model_second {
-    uint32_t second, thread;    /* second: whole seconds since header.created */
+    uint32_t second, thread; /* second: whole seconds since header.created */
     uint32_t node, leaf;
     uint32_t count, flags;
     uint64_t weight_ns;
-    uint64_t bytes;             /* first touched under it, 0 when not tracked */
+    uint64_t bytes; /* first touched under it, 0 when not tracked */
 };
 
 enum n1_memory_kind { N1_MEMORY_ANON = 1, N1_MEMORY_FILE, N1_MEMORY_STACK, N1_MEMORY_COW };
@@ -285,14 +307,14 @@ enum n1_severity { N1_SEVERITY_INFO = 1, N1_SEVERITY_WARNING, N1_SEVERITY_CRITIC
 /* One episode of a rule: written when it fires with end 0, and once more when it ends. */
 struct n1_model_anomaly {
     uint64_t start, end;
-    uint32_t process, rule;     /* rule: string, the rule's name */
-    uint32_t severity, unit;    /* unit: string */
-    int64_t value, expected;    /* in `unit` */
-    uint32_t culprit[N1_ANOMALY_CULPRITS];   /* functions, most grown first; 0: none */
-    uint32_t share_ppm[N1_ANOMALY_CULPRITS]; /* share of the span's samples now */
+    uint32_t process, rule;                   /* rule: string, the rule's name */
+    uint32_t severity, unit;                  /* unit: string */
+    int64_t value, expected;                  /* in `unit` */
+    uint32_t culprit[N1_ANOMALY_CULPRITS];    /* functions, most grown first; 0: none */
+    uint32_t share_ppm[N1_ANOMALY_CULPRITS];  /* share of the span's samples now */
     uint32_t before_ppm[N1_ANOMALY_CULPRITS]; /* and before the span */
-    uint32_t resource;          /* string: file, lock, cgroup file…; 0: none */
-    uint32_t text, reserved;    /* string: one line for people */
+    uint32_t resource;                        /* string: file, lock, cgroup file…; 0: none */
+    uint32_t text, reserved;                  /* string: one line for people */
 };
 
 #define X(name, type, ring)                                                                                  \

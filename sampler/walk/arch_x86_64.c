@@ -98,7 +98,8 @@ struct n1_unwind_rule n1_arch_rule(const struct n1_cfi_state *state, bool signal
             return rule;
         }
         if (rbp_words(cfa, true, &deref) && rbp_words(fp, false, &saved))
-            return (struct n1_unwind_rule){.cfa = (int16_t)deref, .fp = (int8_t)saved, .kind = N1_UNWIND_FP_DEREF};
+            return (struct n1_unwind_rule){
+                .cfa = (int16_t)deref, .fp = (int8_t)saved, .kind = N1_UNWIND_FP_DEREF};
         if (rsp_deref_words(cfa, &rule.cfa) && fp_words(fp, &rule.fp)) {
             rule.kind = N1_UNWIND_SP_DEREF;
             return rule;

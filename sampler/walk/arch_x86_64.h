@@ -68,7 +68,7 @@ static inline enum n1_step n1_arch_step(struct n1_unwind_rule rule, const struct
     }
     if (cfa <= regs->sp)
         return rule.kind == N1_UNWIND_FP || rule.kind == N1_UNWIND_FP_DEREF ? N1_STEP_BAD_FP
-                                                                        : N1_STEP_NO_PROGRESS;
+                                                                            : N1_STEP_NO_PROGRESS;
     if (!n1_stack_word(stack, cfa - 8, &pc))
         return N1_STEP_SHORT;
     if (rule.fp != 0 && rule.kind != N1_UNWIND_FP_DEREF) {

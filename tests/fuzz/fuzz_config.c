@@ -1,5 +1,6 @@
 /*
- * Fuzz entry of the configuration: any bytes give a config that can be freed, or N1_E_CONFIG with one safe line.
+ * Fuzz entry of the configuration: any bytes give a config that can be freed, or N1_E_CONFIG with one safe
+ * line.
  */
 #include "n1/config.h"
 
@@ -22,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     n1_config_check_rules(&config, rules, 2, &err);
-    if (n1_config_rule(&config, "cpu_spike", "factor", 1) != n1_config_rule(&config, "cpu_spike", "factor", 1))
+    if (n1_config_rule(&config, "cpu_spike", "factor", 1) !=
+        n1_config_rule(&config, "cpu_spike", "factor", 1))
         abort();
     n1_config_finish(&config);
     return 0;

@@ -360,7 +360,8 @@ static void test_steps(void **state)
      assert_int_equal(regs.fp, want_fp))
     assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = 4, .fp = -2), N1_STEP_OK);
     AT(0x9003, 0x7020, 0x9002);
-    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = 1, .fp = -2), N1_STEP_OK); /* epilogue: slot below sp */
+    assert_int_equal(STEP(.kind = N1_UNWIND_SP, .cfa = 1, .fp = -2),
+                     N1_STEP_OK); /* epilogue: slot below sp */
     AT(0x9000, 0x7008, 0x7100);
     assert_int_equal(STEP(.kind = N1_UNWIND_FP, .cfa = 2, .fp = -2), N1_STEP_OK);
     AT(0x9021, 0x7110, 0x9020);
@@ -394,8 +395,9 @@ static void test_steps(void **state)
     /* The last word of a short copy. */
     regs = (struct n1_frame_regs){0x1234, 0x71e8, 0x7100, true};
     stack.len = sizeof(words) - 8;
-    assert_int_equal(n1_arch_step((struct n1_unwind_rule){.kind = N1_UNWIND_SP, .cfa = 2, .fp = 0}, &stack, &regs),
-                     N1_STEP_OK);
+    assert_int_equal(
+        n1_arch_step((struct n1_unwind_rule){.kind = N1_UNWIND_SP, .cfa = 2, .fp = 0}, &stack, &regs),
+        N1_STEP_OK);
     AT(0x903e, 0x71f8, 0x7100);
     stack.len = sizeof(words);
     regs = start;
