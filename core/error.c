@@ -62,7 +62,7 @@ static const char *default_hint(int code)
         return "check the PID or name; n1top without arguments lists processes";
     case -EPERM:
     case -EACCES:
-        return "run n1top doctor: it names the check and the remedy";
+        return "check who owns it and its mode";
     default:
         return "";
     }

@@ -9,6 +9,7 @@
 #include "n1/culprit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +136,8 @@ static void find_culprits(struct n1_alarms *alarms, const struct n1_target *t, s
         size_t functions,
             n = n1_culprits_of_profiles(alarms->before, alarms->now, chosen, N1_ANOMALY_CULPRITS);
         const struct n1_profile_function *list = n1_profile_functions(alarms->now, &functions);
-        for (size_t i = 0; i < n && chosen[i] < functions; i++)
+        /* The likeliest may have no name yet: then it is not the next one either; it is asked again later. */
+        for (size_t i = 0; i < n && chosen[i] < functions && list[chosen[i]].function; i++)
             add_culprit(&found, &count, list[chosen[i]].function, share_ppm(alarms->now, list[chosen[i]].id),
                         share_ppm(alarms->before, list[chosen[i]].id));
     }
@@ -153,6 +155,10 @@ static void describe(struct n1_alarms *alarms, const struct n1_target *t, struct
     const struct n1_rule_info *info = n1_rule_info((int)event->rule);
     char text[256];
     size_t len = n1_rule_describe(text, sizeof text, event);
+    /* Who ran is not quite who touched the memory: said, so that nobody takes it for a measured fact. */
+    if ((event->rule == N1_RULE_MEMORY_SPIKE || event->rule == N1_RULE_MEMORY_GROWTH) && len < sizeof text)
+        len += (size_t)snprintf(text + len, sizeof text - len, " (functions by CPU time)");
+    len = len < sizeof text ? len : sizeof text - 1;
     struct n1_model_anomaly *entry = &alarm->entry;
     entry->start = event->start;
     entry->end = event->end;

@@ -196,6 +196,9 @@ static int parse(struct choice *choice, int argc, char **argv, struct n1_error *
     if (end - optind > 1)
         return n1_error_set(reterr, N1_E_USAGE, "unexpected argument '%s'", argv[optind + 1]);
     choice->file = optind < end ? argv[optind] : NULL;
+    if (choice->file != NULL && n1_command_find(choice->file) != NULL)
+        return n1_error_hint(reterr, N1_E_USAGE, "n1top COMMAND [options]; see n1top COMMAND --help",
+                             "the command '%s' comes first, then its options", choice->file);
     if ((choice->file != NULL) + (choice->command != NULL) + (choice->pid_count > 0) > 1)
         return n1_error_set(reterr, N1_E_USAGE, "give one of -p, a recording, or -- and a command");
     if (choice->file != NULL && strchr(choice->file, '/') == NULL && strchr(choice->file, '.') == NULL &&

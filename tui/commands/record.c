@@ -100,6 +100,18 @@ static void say_losses(struct n1_reader *r)
                 n1_reader_self(r, N1_SELF_LOST));
 }
 
+/* How a command of ours ended, when that was not well. */
+static void say_command_end(struct n1_session *s)
+{
+    int status;
+    if (!n1_session_command_ended(s, &status))
+        return;
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "n1top: the command was ended by signal %d\n", WTERMSIG(status));
+    else if (WEXITSTATUS(status))
+        fprintf(stderr, "n1top: the command ended with status %d\n", WEXITSTATUS(status));
+}
+
 static int record(struct n1_session *s, const struct n1_command_args *args, const struct n1_config *config,
                   int signals)
 {
@@ -122,6 +134,7 @@ static int record(struct n1_session *s, const struct n1_command_args *args, cons
         int ended;
         if (n1_session_command_ended(s, &ended) && WIFEXITED(ended) && WEXITSTATUS(ended) == 127)
             return n1_error_exit_status(N1_E_NO_PROCESS); /* it could not be run, and that has been said */
+        say_command_end(s);
         if (args->command)
             n1_error_hint(&err, N1_E_NO_PROCESS, "it used too little CPU; a higher --rate sees more",
                           "the command ended before the first sample");
@@ -141,11 +154,7 @@ static int record(struct n1_session *s, const struct n1_command_args *args, cons
         return n1_error_print(&err);
     if (strcmp(path, "-"))
         printf("%s\n", path);
-    int status;
-    if (n1_session_command_ended(s, &status) && WIFSIGNALED(status))
-        fprintf(stderr, "n1top: the command was ended by signal %d\n", WTERMSIG(status));
-    else if (n1_session_command_ended(s, &status) && WEXITSTATUS(status))
-        fprintf(stderr, "n1top: the command ended with status %d\n", WEXITSTATUS(status));
+    say_command_end(s);
     return why == STOP_DIED ? 1 : 0;
 }
 
@@ -190,9 +199,10 @@ const struct n1_command n1_command_record = {
     .text = "sample without a screen and write a file",
     .options = N1_TAKES_PID N1_TAKES_COMMAND N1_TAKES_SECONDS N1_TAKES_RATE N1_TAKES_OUTPUT N1_TAKES_FORMAT
         N1_TAKES_ENGINE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_CHILDREN,
-    .details =
-        "Without -d it samples until Ctrl-C or until the target ends. Without -o the file goes to "
-        "output_dir\n"
-        "and its name is printed. The default format is model: it replays in `n1top FILE` and every command.",
+    .details = "Without -d it samples until Ctrl-C or until the target ends. Without -o the file goes to "
+               "output_dir\n"
+               "and its name is printed. The default format is model: it replays in `n1top FILE` and every "
+               "command.\n"
+               "A command that is still running when the recording ends goes on running.",
     .run = run,
 };
