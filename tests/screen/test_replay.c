@@ -350,11 +350,11 @@ static void random_keys_and_sizes_do_no_harm(void **state)
                                        "\x0c",    "/\xc3\xa4\x7f\r",
                                        "\\\r"};
     struct term t;
-    start(&t, 24, 80, NULL);
+    start(&t, 70, 220, NULL);
     srand(11);
     for (int i = 0; i < 1500; i++) {
         if (i % 10 == 0)
-            term_size(&t, 1 + rand() % 70, 1 + rand() % 220);
+            term_size_told(&t, 1 + rand() % 70, 1 + rand() % 220);
         term_keys(&t, keys[(size_t)rand() % (sizeof keys / sizeof keys[0])]);
         term_read(&t, i % 7 == 0 ? 2 : 0);
         if (waitpid(t.pid, &t.status, WNOHANG) == t.pid) {
@@ -362,7 +362,7 @@ static void random_keys_and_sizes_do_no_harm(void **state)
             fail_msg("the program ended after %d keys, status %x", i, t.status);
         }
     }
-    term_size(&t, 24, 80);
+    term_size_told(&t, 24, 80);
     term_keys(&t, "\r\x1b\x1b\x1b");
     kill(t.pid, SIGTERM);
     int status = term_end(&t);
