@@ -3,7 +3,7 @@
 # injected; each takes about 13 seconds).
 . tests/integration/lib.sh
 need perf
-python3 tests/integration/episodes.py "$build" "$work" "${N1_EPISODES:-12}"
+python3 tests/integration/episodes.py "$build" "$work" "${N1_EPISODES:-8}"
 rc=$?
 [ $rc = 0 ] || [ $rc = 77 ] || fail "too few culprits were right"
 exit $rc
