@@ -203,7 +203,7 @@ static void check_page_faults(struct n1_doctor *doctor)
         return;
     }
     close(fd);
-    n1_doctor_line(doctor, N1_DOCTOR_OK, "page-fault events", "memory first touched can be attributed");
+    n1_doctor_line(doctor, N1_DOCTOR_OK, "page-fault events", "permitted; not used by this version");
 }
 
 static void check_kernel_symbols(struct n1_doctor *doctor)
@@ -239,19 +239,19 @@ static void check_yama(struct n1_doctor *doctor)
                    ok           ? N1_DOCTOR_OK
                    : scope == 3 ? N1_DOCTOR_REFUSED
                                 : N1_DOCTOR_LIMITED,
-                   "engine ptrace", "kernel.yama.ptrace_scope is %ld: %s%s", scope, meaning[scope],
+                   "blocked stacks", "kernel.yama.ptrace_scope is %ld: %s%s", scope, meaning[scope],
                    ok ? "" : ". sysctl kernel.yama.ptrace_scope=0, CAP_SYS_PTRACE or root");
 }
 
 static void check_uprobes(struct n1_doctor *doctor)
 {
     if (read_number("/sys/bus/event_source/devices/uprobe/type", -1) < 0)
-        n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "exact tracing", "this kernel has no uprobe events");
+        n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "uprobe events", "this kernel has no uprobe events");
     else if (has_cap(CAP_PERFMON) || has_cap(CAP_SYS_ADMIN))
-        n1_doctor_line(doctor, N1_DOCTOR_OK, "exact tracing", "uprobe events");
+        n1_doctor_line(doctor, N1_DOCTOR_OK, "uprobe events", "permitted; not used by this version");
     else
-        n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "exact tracing",
-                       "uprobe events need CAP_PERFMON. Run as root");
+        n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "uprobe events",
+                       "need CAP_PERFMON, run as root; not used by this version");
 }
 
 static void check_proc(struct n1_doctor *doctor)

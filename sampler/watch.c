@@ -107,7 +107,9 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
         return n1_error_hint(reterr, N1_E_CONFIG, "set profiling.enabled to true",
                              "profiling is disabled in %s",
                              watch->config.source ? watch->config.source : "the configuration");
-    watch->feed.caller = n1_caller_self(watch->config.allow_group);
+    /* Whom else a caller may watch is the administrator's word, never that of a file the caller wrote. */
+    bool system = watch->config.source && !strcmp(watch->config.source, "/etc/n1top/config.json");
+    watch->feed.caller = n1_caller_self(system ? watch->config.allow_group : NULL);
     struct n1_writer_options options = {
         .memory_bytes = (o->memory_mb ? o->memory_mb : watch->config.limit_memory_mb) << 20,
         .remapped = on_remapped,
