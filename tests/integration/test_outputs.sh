@@ -78,9 +78,45 @@ if [ "$(id -u)" = 0 ]; then
     check "a full disk gave 0" [ "$status" != 0 ]
     check "no message of a full disk: $(cat "$err")" grep -qi 'space' "$err"
     only "$work/small" fill x.json
+
+    # The path that a recording of one second, meant for small/z.n1, went to instead.
+    rescued() {
+        expect_status 1
+        check "no word of the full disk: $(cat "$err")" grep -q 'No space left' "$err"
+        made=$(cat "$out")
+        check "no place told: $(cat "$err")" grep -qF "went to $made" "$err"
+        check "the name '$made'" sh -c "echo '$made' | grep -Eq '^$TMPDIR/n1top_${pid}_[0-9]{8}-[0-9]{6}(-[0-9]+)?\.$1\$'"
+        check "mode of the file" [ "$(stat -c %a "$made")" = 600 ]
+    }
     n1top record -p "$pid" -d 1 -r 997 -o "$work/small/z.n1"
-    check "a full disk gave 0" [ "$status" != 0 ]
+    rescued n1
     only "$work/small" fill x.json
+    n1top report "$made"
+    expect_status 0
+    check "what was saved elsewhere is empty" grep -q hot_ "$out"
+    rm "$made"
+    n1top record -p "$pid" -d 1 -r 997 --format json -o "$work/small/z.json"
+    rescued json
+    valid_report "$made"
+    rm "$made"
+
+    echo "room nowhere: the samples wait for it"
+    "$N1" record -p "$pid" -d 1 -r 997 -o "$work/late.n1" > "$out" 2> "$err" < /dev/null &
+    recorder=$!
+    started+=("$recorder")
+    sampler_there() { pgrep -P "$recorder" > /dev/null; }
+    wait_for 10 sampler_there
+    prlimit --fsize=4096:unlimited --pid "$recorder"
+    wait_for 30 grep -q 'trying again' "$err"
+    check "a half file" [ ! -e "$work/late.n1" ]
+    prlimit --fsize=unlimited:unlimited --pid "$recorder"
+    wait "$recorder"
+    status=$?
+    expect_status 0
+    check "the name of the file" [ "$(cat "$out")" = "$work/late.n1" ]
+    n1top report "$work/late.n1"
+    expect_status 0
+    check "the late recording is empty" grep -q hot_ "$out"
 
     echo "a folder that may not be written"
     mkdir -m 0555 "$work/locked"

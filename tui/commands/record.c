@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100, NAMES_MS = 20000 };
+enum { TICK_MS = 100, NAMES_MS = 20000, AGAIN_MS = 1000, AGAIN_TIMES = 60 };
 
 /* Signals that end a recording early, with everything written. */
 static int stop_signals(void)
@@ -29,6 +29,13 @@ static int stop_signals(void)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void forget_signals(int signals)
+{
+    struct signalfd_siginfo info;
+    while (read(signals, &info, sizeof info) == sizeof info)
+        ;
 }
 
 static void progress(struct n1_reader *r, n1_ns since, bool tty)
@@ -112,6 +119,51 @@ static void say_command_end(struct n1_session *s)
         fprintf(stderr, "n1top: the command ended with status %d\n", WEXITSTATUS(status));
 }
 
+/* Waits for `ms`; false when a signal says to give up. */
+static bool wait_again(int signals, int ms)
+{
+    struct pollfd fd = {.fd = signals, .events = POLLIN};
+    return poll(&fd, 1, ms) <= 0 || !fd.revents;
+}
+
+/*
+ * Writes where it was asked for; where that fails (a disk that filled up meanwhile), where there is room, and
+ * says so. With room nowhere the samples stay in memory and it is tried again: a minute long, or, before a
+ * person, until Ctrl-C. Returns the exit status: a file at another place than asked for is a failure too.
+ */
+static int save_surely(struct n1_reader *r, const struct n1_save *save, int signals)
+{
+    struct n1_error err = {0};
+    char path[4096];
+    bool waited = false, stream = save->output && !strcmp(save->output, "-");
+    int failed = 0;
+    for (int tries = 0;; tries++) {
+        if (tries == 0 || !stream) /* what went to a stream cannot be taken back: never twice */
+            failed = n1_save(r, save, path, sizeof path, &err);
+        if (failed == 0)
+            break;
+        int rc = n1_save_elsewhere(r, save, failed, path, sizeof path);
+        if (rc == 0) {
+            fprintf(stderr, "n1top: %s\nn1top: the recording is not lost: it went to %s\n", err.what, path);
+            if (!stream)
+                printf("%s\n", path);
+            return 1;
+        }
+        bool person = isatty(STDERR_FILENO);
+        if (rc != -ENOSPC || (!person && tries == AGAIN_TIMES))
+            return n1_error_print(&err);
+        if (!waited)
+            fprintf(stderr, "n1top: %s\nn1top: no room elsewhere either; trying again%s\n", err.what,
+                    person ? " until Ctrl-C: free some space" : " for a minute");
+        waited = true;
+        if (!wait_again(signals, AGAIN_MS))
+            return n1_error_print(&err);
+    }
+    if (!stream)
+        printf("%s\n", path);
+    return 0;
+}
+
 static int record(struct n1_session *s, const struct n1_command_args *args, const struct n1_config *config,
                   int signals)
 {
@@ -149,13 +201,10 @@ static int record(struct n1_session *s, const struct n1_command_args *args, cons
         .output_dir = config->output_dir,
         .report = {.window = {0, stopped}, .top = args->top, .redact = args->redact || config->redact},
     };
-    char path[4096];
-    if (n1_save(r, &save, path, sizeof path, &err) < 0)
-        return n1_error_print(&err);
-    if (strcmp(path, "-"))
-        printf("%s\n", path);
+    forget_signals(signals); /* that ended the recording */
+    int status = save_surely(r, &save, signals);
     say_command_end(s);
-    return why == STOP_DIED ? 1 : 0;
+    return why == STOP_DIED && status == 0 ? 1 : status;
 }
 
 static int run(const struct n1_command_args *args, const struct n1_config *config)
@@ -173,6 +222,7 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
     struct n1_save save = {.output = args->output, .output_dir = config->output_dir};
     if (n1_save_check(&save, &err) < 0)
         return n1_error_print(&err);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error of the write, not our end */
     int signals = stop_signals();
     struct n1_session_options options = {
         .pids = args->pids,
@@ -199,10 +249,13 @@ const struct n1_command n1_command_record = {
     .text = "sample without a screen and write a file",
     .options = N1_TAKES_PID N1_TAKES_COMMAND N1_TAKES_SECONDS N1_TAKES_RATE N1_TAKES_OUTPUT N1_TAKES_FORMAT
         N1_TAKES_ENGINE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_CHILDREN,
-    .details = "Without -d it samples until Ctrl-C or until the target ends. Without -o the file goes to "
-               "output_dir\n"
-               "and its name is printed. The default format is model: it replays in `n1top FILE` and every "
-               "command.\n"
-               "A command that is still running when the recording ends goes on running.",
+    .details =
+        "Without -d it samples until Ctrl-C or until the target ends. Without -o the file goes to "
+        "output_dir\n"
+        "and its name is printed. The default format is model: it replays in `n1top FILE` and every "
+        "command.\n"
+        "A command that is still running when the recording ends goes on running.\n"
+        "When the file cannot be written (a disk that filled up), it goes where there is room, its name is\n"
+        "printed, and the exit status is 1.",
     .run = run,
 };

@@ -7,7 +7,8 @@
 #include "n1/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -64,20 +65,36 @@ static int make_path(struct n1_reader *r, const struct n1_save *save, const char
     return n1_error_set(reterr, -EEXIST, "too many files named like %s", ret);
 }
 
+/* stdio forgets why a write failed once it is over; the sink remembers. */
+struct sink {
+    int fd, error;
+};
+
+static ssize_t sink_write(void *cookie, const char *bytes, size_t len)
+{
+    struct sink *sink = cookie;
+    size_t done = 0;
+    while (done < len && !sink->error) {
+        ssize_t n = write(sink->fd, bytes + done, len - done);
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            sink->error = -errno;
+    }
+    return (ssize_t)done; /* too few is the failure */
+}
+
 static int write_report(struct n1_reader *r, const struct n1_save *save,
                         const struct n1_report_format *format, int fd, struct n1_error *reterr)
 {
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
-    if (!out) {
-        int code = -errno;
-        if (copy >= 0)
-            close(copy);
-        return n1_error_set(reterr, code, "cannot open the output: %s", strerror(-code));
-    }
+    struct sink sink = {.fd = fd};
+    FILE *out = fopencookie(&sink, "w", (cookie_io_functions_t){.write = sink_write});
+    if (!out)
+        return n1_error_set(reterr, -errno, "cannot open the output: %s", strerror(errno));
     int rc = format->write(out, r, &save->report, reterr);
-    if (fclose(out) != 0 && rc == 0)
-        rc = n1_error_set(reterr, -errno, "cannot write the output: %s", strerror(errno));
+    fclose(out);
+    if (sink.error)
+        rc = n1_error_set(reterr, sink.error, "cannot write the output: %s", strerror(-sink.error));
     return rc;
 }
 
@@ -125,4 +142,41 @@ int n1_save(struct n1_reader *r, const struct n1_save *save, char *ret_path, siz
         return rc;
     }
     return n1_output_commit(output, reterr);
+}
+
+/* Places of the last resort; only folders that are there. A name of ours in a folder that everybody may write
+ * to is made as all outputs are: a temporary name that nobody can have guessed, then a rename. */
+static size_t other_folders(const struct n1_save *save, const char **ret)
+{
+    size_t n = 0;
+    const char *temporary = getenv("TMPDIR"), *home = getenv("HOME");
+    if (save->output)
+        ret[n++] = save->output_dir;
+    if (temporary && *temporary)
+        ret[n++] = temporary;
+    ret[n++] = "/tmp";
+    ret[n++] = "/var/tmp";
+    if (home && *home)
+        ret[n++] = home;
+    ret[n++] = "/dev/shm";
+    return n;
+}
+
+int n1_save_elsewhere(struct n1_reader *r, const struct n1_save *save, int failed, char *ret_path, size_t cap)
+{
+    const char *folders[6];
+    struct stat st;
+    /* Our own codes are about what is to be written, and a pipe that nobody reads is somebody's wish. */
+    if (failed <= -1000 || failed == -EPIPE || failed == -ENOMEM || failed == -EAGAIN)
+        return failed;
+    size_t count = other_folders(save, folders);
+    for (size_t i = 0; i < count; i++) {
+        struct n1_error why;
+        struct n1_save other = *save;
+        other.output = NULL;
+        other.output_dir = folders[i];
+        if (stat(folders[i], &st) == 0 && S_ISDIR(st.st_mode) && n1_save(r, &other, ret_path, cap, &why) == 0)
+            return 0;
+    }
+    return -ENOSPC;
 }

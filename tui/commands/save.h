@@ -27,4 +27,10 @@ int n1_save_check(const struct n1_save *save, struct n1_error *reterr);
 int n1_save(struct n1_reader *r, const struct n1_save *save, char *ret_path, size_t cap,
             struct n1_error *reterr);
 
+/* Where n1_save() failed: tries the configured folder, the folders for temporary files, the home folder and
+ * memory (/dev/shm), in this order, under a new name. Stores the path in `ret_path`; else returns -ENOSPC.
+ * `failed` is the error of n1_save(); one that another place does not mend comes back at once. */
+int n1_save_elsewhere(struct n1_reader *r, const struct n1_save *save, int failed, char *ret_path,
+                      size_t cap);
+
 #endif
