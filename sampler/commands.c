@@ -4,6 +4,8 @@
 #include "sampler/server.h"
 #include "sampler/watch_state.h"
 
+#include "n1/log.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -49,6 +51,31 @@ static void mark(struct n1_watch *watch, const char *text)
     n1_server_done(watch->control, N1_CONTROL_MARK, NULL);
 }
 
+int n1_watch_memory(struct n1_watch *watch, bool on, struct n1_error *reterr)
+{
+    struct n1_error why = {0};
+    int rc = 0;
+    if (on && !watch->touch) {
+        rc = n1_touch_start(&watch->feed, &watch->touch, &why);
+        if (rc < 0) {
+            n1_log(N1_LOG_WARN, "watch", "page faults: %s", why.what);
+            if (reterr)
+                *reterr = why;
+        }
+    } else if (!on) {
+        n1_touch_stop(watch->touch);
+        watch->touch = NULL;
+    }
+    return rc;
+}
+
+static void memory(struct n1_watch *watch, bool on)
+{
+    struct n1_error err = {0};
+    n1_watch_memory(watch, on, &err);
+    n1_server_done(watch->control, N1_CONTROL_MEMORY, &err);
+}
+
 static void ask_names(struct n1_watch *watch, const struct n1_control *command)
 {
     n1_watch_drain(watch, true);
@@ -90,6 +117,9 @@ void n1_watch_command(struct n1_watch *watch, const struct n1_control *command)
     case N1_CONTROL_NAME_ALL:
     case N1_CONTROL_LINES:
         ask_names(watch, command);
+        break;
+    case N1_CONTROL_MEMORY:
+        memory(watch, command->value != 0);
         break;
     case N1_CONTROL_DETACH:
         watch->stop = true;

@@ -38,23 +38,16 @@ static void reload_mappings(struct n1_target *t, n1_ns now)
     n1_space_load(&t->space, &why);
 }
 
-void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, const struct n1_raw_sample *raw,
-                   uint32_t flags)
+uint32_t n1_feed_chain(struct n1_feed *feed, struct n1_target *t, const struct n1_raw_sample *raw,
+                       uint32_t *flags, uint32_t *ret_leaf)
 {
     struct n1_walk walk = {.end = N1_WALK_NO_STACK};
     bool user = raw->user.valid & (1u << N1_REG_RIP);
     if (user)
         n1_walker_walk(feed->walker, &t->space, &raw->user, feed->frames, N1_WALK_FRAMES_MAX, &walk);
-    if (walk.end != N1_WALK_COMPLETE && (user || !raw->in_kernel)) {
-        flags |= N1_SAMPLE_TRUNCATED;
-        n1_writer_self_add(feed->w, N1_SELF_TRUNCATED, 1);
-    }
-    if (user) {
-        feed->need.walks++;
-        feed->need.too_short += walk.end == N1_WALK_SHORT;
-        if (walk.end == N1_WALK_COMPLETE && walk.stack_used > feed->need.most_bytes)
-            feed->need.most_bytes = walk.stack_used;
-    }
+    if (walk.end != N1_WALK_COMPLETE && (user || !raw->in_kernel))
+        *flags |= N1_SAMPLE_TRUNCATED;
+    feed->walk = walk;
     if (walk.end == N1_WALK_UNMAPPED)
         reload_mappings(t, raw->time);
     if (walk.libunwind)
@@ -62,8 +55,6 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
     n1_writer_self_add(feed->w, N1_SELF_FRAMES_WALKED, walk.count);
 
     size_t kernel = raw->kernel ? raw->kernel_len : 0;
-    if (raw->in_kernel)
-        flags |= kernel ? N1_SAMPLE_IN_KERNEL : N1_SAMPLE_IN_KERNEL | N1_SAMPLE_KERNEL_HIDDEN;
     uint32_t node = 0, leaf = 0;
     bool full = false;
     /* Root first: user frames from the last to the first, then the kernel's. */
@@ -83,6 +74,25 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
             node = n1_writer_node(feed->w, node, frame);
         full = !frame;
     }
+    *ret_leaf = leaf;
+    return node;
+}
+
+void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, const struct n1_raw_sample *raw,
+                   uint32_t flags)
+{
+    uint32_t leaf, node = n1_feed_chain(feed, t, raw, &flags, &leaf);
+    if (flags & N1_SAMPLE_TRUNCATED)
+        n1_writer_self_add(feed->w, N1_SELF_TRUNCATED, 1);
+    if (raw->user.valid & (1u << N1_REG_RIP)) {
+        feed->need.walks++;
+        feed->need.too_short += feed->walk.end == N1_WALK_SHORT;
+        if (feed->walk.end == N1_WALK_COMPLETE && feed->walk.stack_used > feed->need.most_bytes)
+            feed->need.most_bytes = feed->walk.stack_used;
+    }
+    if (raw->in_kernel)
+        flags |= raw->kernel && raw->kernel_len ? N1_SAMPLE_IN_KERNEL
+                                                : N1_SAMPLE_IN_KERNEL | N1_SAMPLE_KERNEL_HIDDEN;
     struct n1_model_sample sample = {
         .time = raw->time,
         .thread = slot,
@@ -95,6 +105,16 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
     n1_writer_sample(feed->w, &sample);
 }
 
+uint32_t n1_feed_slot(struct n1_feed *feed, struct n1_target *t, pid_t tid, n1_ns time)
+{
+    struct n1_roster_entry *entry = thread_of(t, tid);
+    if (!entry)
+        return 0;
+    if (!entry->slot && !entry->name[0])
+        memcpy(entry->name, t->process->comm, sizeof entry->name - 1);
+    return n1_roster_slot(entry, feed->w, t->id, time);
+}
+
 static void on_sample(void *context, const struct n1_raw_sample *raw)
 {
     struct n1_feed *feed = context;
@@ -103,9 +123,7 @@ static void on_sample(void *context, const struct n1_raw_sample *raw)
     if (!entry || (feed->dump && !entry->wanted))
         return;
     entry->wanted = false;
-    if (!entry->slot && !entry->name[0])
-        memcpy(entry->name, t->process->comm, sizeof entry->name - 1);
-    uint32_t slot = n1_roster_slot(entry, feed->w, t->id, raw->time);
+    uint32_t slot = n1_feed_slot(feed, t, raw->tid, raw->time);
     feed->last_sample = raw->time;
     if (!feed->dump)
         n1_writer_self_add(feed->w, N1_SELF_SAMPLES, 1);

@@ -28,6 +28,7 @@ struct n1_feed {
     n1_ns last_sample;  /* time of the latest sample delivered */
     uint64_t throttled;
     struct n1_stack_need need;
+    struct n1_walk walk; /* of the last chain */
     struct n1_walk_frame frames[N1_WALK_FRAMES_MAX];
 };
 
@@ -36,6 +37,14 @@ struct n1_engine_sink n1_feed_sink(struct n1_feed *feed);
 
 /* The model's frame of a walked one; its name is asked for in due course. */
 uint32_t n1_feed_frame(struct n1_feed *feed, struct n1_target *t, const struct n1_walk_frame *frame);
+
+/* Walks a raw sample's stack and interns it: returns the chain's node, with the leaf's frame in *ret_leaf; 0
+ * where something did not fit. *flags gets N1_SAMPLE_TRUNCATED when the walk ended early. */
+uint32_t n1_feed_chain(struct n1_feed *feed, struct n1_target *t, const struct n1_raw_sample *raw,
+                       uint32_t *flags, uint32_t *ret_leaf);
+
+/* The thread's slot in the model, made when it is new; 0 without memory. */
+uint32_t n1_feed_slot(struct n1_feed *feed, struct n1_target *t, pid_t tid, n1_ns time);
 
 /* Enters one stack of a thread: used by the sink and by dumps. `cpu` UINT32_MAX: the thread was blocked. */
 void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, const struct n1_raw_sample *raw,

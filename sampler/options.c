@@ -9,12 +9,19 @@
 #include <string.h>
 
 static const struct option long_options[] = {
-    {"control", required_argument, NULL, 'c'}, {"pid", required_argument, NULL, 'p'},
-    {"rate", required_argument, NULL, 'r'},    {"memory", required_argument, NULL, 'm'},
-    {"engine", required_argument, NULL, 'e'},  {"config", required_argument, NULL, 'f'},
-    {"log", required_argument, NULL, 'l'},     {"cpus", required_argument, NULL, 'n'},
-    {"children", no_argument, NULL, 'C'},      {"dump", no_argument, NULL, 'D'},
-    {"doctor", no_argument, NULL, 'd'},        {0},
+    {"control", required_argument, NULL, 'c'},
+    {"pid", required_argument, NULL, 'p'},
+    {"rate", required_argument, NULL, 'r'},
+    {"memory", required_argument, NULL, 'm'},
+    {"engine", required_argument, NULL, 'e'},
+    {"config", required_argument, NULL, 'f'},
+    {"log", required_argument, NULL, 'l'},
+    {"cpus", required_argument, NULL, 'n'},
+    {"children", no_argument, NULL, 'C'},
+    {"dump", no_argument, NULL, 'D'},
+    {"doctor", no_argument, NULL, 'd'},
+    {"faults", no_argument, NULL, 'F'},
+    {0},
 };
 
 static bool number(const char *text, double min, double max, double *ret)
@@ -76,6 +83,8 @@ static bool take(struct n1_options *o, int option, const char *text)
         return o->children = true;
     case 'D':
         return o->dump = true;
+    case 'F':
+        return o->faults = true;
     case 'd':
         return o->doctor = true;
     default:

@@ -23,6 +23,7 @@ struct n1_options {
     const char *config, *log; /* paths or NULL */
     unsigned cpus;            /* number of CPUs to plan for; 0: the machine's (tests set it) */
     bool children, dump, doctor;
+    bool faults; /* sample page faults from the start */
 };
 
 /* Fills *ret from argv; errors are N1_E_USAGE with the argument named. Strings point into argv. */

@@ -19,7 +19,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { FDS_FIXED = 4, FDS_MAX = FDS_FIXED + N1_TARGETS_MAX }; /* control, signals, names, engine; targets */
+/* control, signals, names, engine, page faults; targets */
+enum { FDS_FIXED = 5, FDS_MAX = FDS_FIXED + N1_TARGETS_MAX };
 
 static void on_remapped(void *context, const struct n1_remap *remap)
 {
@@ -145,6 +146,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     }
     if (o->children)
         attach_children(watch);
+    if (o->faults)
+        n1_watch_memory(watch, true, NULL);
     if (!watch->perf)
         return 0;
     struct n1_perf_stats stats;
@@ -156,6 +159,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
 
 static void stop(struct n1_watch *watch)
 {
+    n1_touch_stop(watch->touch);
+    watch->touch = NULL;
     if (watch->perf && !watch->feed.dump)
         n1_perf_flush(watch->perf);
     n1_perf_destroy(watch->perf);
@@ -190,6 +195,7 @@ void n1_watch_drain(struct n1_watch *watch, bool all)
         else
             n1_perf_drain(watch->perf);
     }
+    n1_touch_drain(watch->touch); /* after the engine: it knows the newest mappings */
     n1_naming_pump(watch->naming);
     n1_writer_maintain(watch->w, n1_time_mono());
 }
@@ -229,6 +235,7 @@ static void tick(struct n1_watch *watch, n1_ns now)
         if (!watch->targets.items[i]->gone)
             n1_target_scan_threads(watch->targets.items[i], watch->w, now);
     n1_figures_read(&watch->figures, &watch->targets, now);
+    n1_touch_tick(watch->touch, now);
     if (!watch->feed.dump)
         n1_alarms_look(&watch->alarms, &watch->targets, now);
     n1_figures_self(&watch->figures, &watch->targets, watch->naming, watch->perf, now);
@@ -246,6 +253,7 @@ static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t 
     fds[n++] = (struct pollfd){.fd = n1_naming_fd(watch->naming), .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = watch->perf && watch->targets.alive ? n1_perf_fd(watch->perf) : -1,
                                .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = n1_touch_fd(watch->touch), .events = POLLIN};
     *ret_targets = n;
     for (size_t i = 0; i < watch->targets.count && n < FDS_MAX; i++)
         fds[n++] = (struct pollfd){
@@ -291,7 +299,7 @@ static void loop(struct n1_watch *watch)
             break;
         now = n1_time_mono();
         n1_writer_heartbeat(watch->w, now);
-        if (fds[3].revents)
+        if (fds[3].revents || fds[4].revents)
             n1_watch_drain(watch, false);
         else if (fds[2].revents)
             n1_naming_pump(watch->naming);

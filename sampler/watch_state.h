@@ -8,6 +8,7 @@
 #include "sampler/engine/perf.h"
 #include "sampler/feed.h"
 #include "sampler/figures.h"
+#include "sampler/memory/first_touch.h"
 #include "sampler/options.h"
 #include "sampler/stack_fit.h"
 
@@ -25,6 +26,7 @@ struct n1_watch {
     struct n1_figures figures;
     struct n1_alarms alarms;
     struct n1_stack_fit stack_fit;
+    struct n1_touch *touch; /* NULL: page faults are not sampled */
     int control, signals;
     n1_ns next_tick;
     bool stop, paused;
@@ -40,6 +42,10 @@ int n1_watch_dump(struct n1_watch *watch, struct n1_error *reterr);
 void n1_watch_command(struct n1_watch *watch, const struct n1_control *command);
 /* Answers a NAME_ALL or LINES whose names are all there, or whose time is over. */
 void n1_watch_answer_names(struct n1_watch *watch, n1_ns now);
+
+/* Starts or stops to sample page faults. Refused, it goes on without; the reason is logged and in *reterr
+ * (which may be NULL). */
+int n1_watch_memory(struct n1_watch *watch, bool on, struct n1_error *reterr);
 
 /* Delivers everything the engine holds, and names what is new. */
 void n1_watch_drain(struct n1_watch *watch, bool all);

@@ -128,6 +128,8 @@ static void make_args(struct args *a, const char *path, int socket, pid_t comman
         add(a, "--children", NULL);
     if (o->dump)
         add(a, "--dump", NULL);
+    if (o->memory)
+        add(a, "--faults", NULL);
 }
 
 static int start_sampler(struct n1_launch *l, const struct n1_session_options *o, struct n1_error *reterr)

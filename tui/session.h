@@ -22,6 +22,7 @@ struct n1_session_options {
     const char *config;   /* path given with --config; NULL: none */
     const char *log;      /* the sampler's log file; NULL: none */
     bool children;        /* watch children too */
+    bool memory;          /* sample page faults from the start */
     bool dump;            /* take every thread's stack once instead of sampling */
 };
 

@@ -22,6 +22,7 @@ enum n1_control_type {
     N1_CONTROL_NAME_ALL, /* name every frame in the model; answered when nothing is pending or at `value` ns
                           */
     N1_CONTROL_LINES,    /* as NAME_ALL, with source files and lines of every frame */
+    N1_CONTROL_MEMORY,   /* value: 1 sample page faults (who touches memory first), 0 stop that */
     N1_CONTROL_DETACH,   /* let go of the target, flush the model, set it CLOSED, end */
     /* sampler to n1top */
     N1_CONTROL_HELLO = 100, /* value: model version; the memfd rides along (SCM_RIGHTS) */

@@ -121,38 +121,82 @@ pid_t n1_perf_record_sample_pid(const void *record, size_t size)
     return (pid_t)pid;
 }
 
+struct fixed_head {
+    uint64_t id, ip;
+    uint32_t pid, tid;
+    uint64_t time;
+};
+
+struct fixed_tail {
+    uint32_t cpu, reserved;
+    uint64_t period;
+};
+
+static void fill(struct n1_raw_sample *sample, const void *record, const struct fixed_head *head,
+                 const struct fixed_tail *tail)
+{
+    struct perf_event_header header;
+
+    memcpy(&header, record, sizeof(header));
+    sample->time = head->time;
+    sample->pid = (pid_t)head->pid;
+    sample->tid = (pid_t)head->tid;
+    sample->cpu = tail->cpu;
+    sample->weight_ns = tail->period;
+    unsigned mode = header.misc & PERF_RECORD_MISC_CPUMODE_MASK;
+    sample->in_kernel = mode == PERF_RECORD_MISC_KERNEL || mode == PERF_RECORD_MISC_HYPERVISOR;
+}
+
 int n1_perf_record_sample(const void *record, size_t size, bool callchain, struct n1_raw_sample *ret_sample,
                           uint64_t *ret_id)
 {
     struct cursor c = {(const uint8_t *)record + HEADER_BYTES, (const uint8_t *)record + size};
     struct n1_raw_sample sample = {0};
-    struct perf_event_header header;
-    struct {
-        uint64_t id, ip;
-        uint32_t pid, tid;
-        uint64_t time;
-        uint32_t cpu, reserved;
-        uint64_t period;
-    } fixed;
+    struct fixed_head head;
+    struct fixed_tail tail;
     uint64_t abi;
 
-    if (size < HEADER_BYTES || !take(&c, &fixed, sizeof(fixed)))
+    if (size < HEADER_BYTES || !take(&c, &head, sizeof(head)) || !take(&c, &tail, sizeof(tail)))
         return -EBADMSG;
-    memcpy(&header, record, sizeof(header));
-    sample.time = fixed.time;
-    sample.pid = (pid_t)fixed.pid;
-    sample.tid = (pid_t)fixed.tid;
-    sample.cpu = fixed.cpu;
-    sample.weight_ns = fixed.period;
-    unsigned mode = header.misc & PERF_RECORD_MISC_CPUMODE_MASK;
-    sample.in_kernel = mode == PERF_RECORD_MISC_KERNEL || mode == PERF_RECORD_MISC_HYPERVISOR;
+    fill(&sample, record, &head, &tail);
     if (callchain && !take_chain(&c, &sample))
         return -EBADMSG;
     if (!take(&c, &abi, 8) || !take_regs(&c, abi, &sample.user) || !take_stack(&c, abi, &sample.user))
         return -EBADMSG;
     *ret_sample = sample;
-    *ret_id = fixed.id;
+    *ret_id = head.id;
     return 0;
+}
+
+int n1_perf_record_side(const void *record, size_t size, bool stack, struct n1_raw_sample *ret_sample,
+                        uint64_t *ret_address)
+{
+    struct cursor c = {(const uint8_t *)record + HEADER_BYTES, (const uint8_t *)record + size};
+    struct n1_raw_sample sample = {0};
+    struct fixed_head head;
+    struct fixed_tail tail;
+    uint64_t abi, address;
+
+    if (size < HEADER_BYTES || !take(&c, &head, sizeof(head)) || !take(&c, &address, 8) ||
+        !take(&c, &tail, sizeof(tail)))
+        return -EBADMSG;
+    fill(&sample, record, &head, &tail);
+    if (!take(&c, &abi, 8) || !take_regs(&c, abi, &sample.user) ||
+        (stack && !take_stack(&c, abi, &sample.user)))
+        return -EBADMSG;
+    *ret_sample = sample;
+    *ret_address = address;
+    return 0;
+}
+
+uint64_t n1_perf_record_id(const void *record, size_t size)
+{
+    uint64_t id;
+
+    if (size < HEADER_BYTES + sizeof(id))
+        return 0;
+    memcpy(&id, (const uint8_t *)record + HEADER_BYTES, sizeof(id));
+    return id;
 }
 
 /* A terminated string that lies between `at` and the trailer of a record. */

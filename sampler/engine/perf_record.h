@@ -30,6 +30,14 @@ pid_t n1_perf_record_sample_pid(const void *record, size_t size);
 int n1_perf_record_sample(const void *record, size_t size, bool callchain, struct n1_raw_sample *ret_sample,
                           uint64_t *ret_id);
 
+/* The same for a sample of the side events (side.h): with an address after its time, without a call chain,
+ * with user registers, and with a stack where `stack` says so. weight_ns is the event's period. */
+int n1_perf_record_side(const void *record, size_t size, bool stack, struct n1_raw_sample *ret_sample,
+                        uint64_t *ret_address);
+
+/* Id of the event that wrote a PERF_RECORD_SAMPLE (an inherited one has its ancestor's); 0 when too short. */
+uint64_t n1_perf_record_id(const void *record, size_t size);
+
 /* The mapping of a PERF_RECORD_MMAP2 or PERF_RECORD_MMAP; `ret_event->path` borrows from `record` and is
  * terminated. Returns 0 or -EBADMSG. */
 int n1_perf_record_mmap(const void *record, size_t size, struct n1_mmap_event *ret_event);

@@ -29,7 +29,7 @@ struct n1_command_args {
     const char *engine; /* --engine; NULL: not given */
     const char *config, *log;
     size_t top; /* --top; 0: not given */
-    bool redact, json, children;
+    bool redact, json, children, memory;
 };
 
 /* Letters for n1_command.options: which options a command takes. */
@@ -44,6 +44,7 @@ struct n1_command_args {
 #define N1_TAKES_REDACT "R"
 #define N1_TAKES_JSON "j"
 #define N1_TAKES_CHILDREN "C"
+#define N1_TAKES_MEMORY "m"
 #define N1_TAKES_FILE "f"
 
 struct n1_command {

@@ -55,6 +55,7 @@ static const struct option_line lines[] = {
     {'t', "top", 'n', "N", "number of functions"},
     {'R', "redact", 0, NULL, "leave out command lines, labels and folders"},
     {'j', "json", 0, NULL, "as JSON"},
+    {'m', "memory", 0, NULL, "sample page faults too: who touches memory first"},
     {'C', "children", 0, NULL, "watch children of the process too"},
     {0, "config", 0, "FILE", "configuration file"},
     {0, "log", 0, "FILE", "write what happens to a log file"},
@@ -141,6 +142,9 @@ static int take(struct n1_command_args *args, char takes, const char *name, cons
         return 0;
     case 'C':
         args->children = true;
+        return 0;
+    case 'm':
+        args->memory = true;
         return 0;
     default:
         if (!strcmp(name, "config"))

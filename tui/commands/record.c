@@ -233,6 +233,7 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
         .config = args->config,
         .log = args->log,
         .children = args->children,
+        .memory = args->memory || config->memory_tracking,
     };
     struct n1_session *s = NULL;
     if (n1_session_start(&options, &s, &err) < 0)
@@ -248,7 +249,7 @@ const struct n1_command n1_command_record = {
     .usage = "record -p PID|-- CMD [-d SEC] [-r HZ] [-o FILE]",
     .text = "sample without a screen and write a file",
     .options = N1_TAKES_PID N1_TAKES_COMMAND N1_TAKES_SECONDS N1_TAKES_RATE N1_TAKES_OUTPUT N1_TAKES_FORMAT
-        N1_TAKES_ENGINE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_CHILDREN,
+        N1_TAKES_ENGINE N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_CHILDREN N1_TAKES_MEMORY,
     .details =
         "Without -d it samples until Ctrl-C or until the target ends. Without -o the file goes to "
         "output_dir\n"
