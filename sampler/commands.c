@@ -24,15 +24,21 @@ static void rate(struct n1_watch *watch, uint64_t hz)
     n1_server_done(watch->control, N1_CONTROL_RATE, &err);
 }
 
-static void pause_sampling(struct n1_watch *watch, bool paused)
+int n1_watch_pause(struct n1_watch *watch, bool paused)
 {
-    struct n1_error err = {0};
-    if (!watch->perf || n1_perf_pause(watch->perf, paused) < 0)
-        n1_error_set(&err, N1_E_FAILED, "sampling could not be %s", paused ? "paused" : "resumed");
-    else
+    int rc = watch->perf ? n1_perf_pause(watch->perf, paused) : -ENODEV;
+    if (rc == 0)
         watch->paused = paused;
     if (watch->targets.alive)
         n1_writer_state(watch->w, watch->paused ? N1_STATE_PAUSED : N1_STATE_LIVE);
+    return rc;
+}
+
+static void pause_sampling(struct n1_watch *watch, bool paused)
+{
+    struct n1_error err = {0};
+    if (n1_watch_pause(watch, paused) < 0)
+        n1_error_set(&err, N1_E_FAILED, "sampling could not be %s", paused ? "paused" : "resumed");
     n1_server_done(watch->control, N1_CONTROL_PAUSE, &err);
 }
 
@@ -120,9 +126,6 @@ void n1_watch_command(struct n1_watch *watch, const struct n1_control *command)
         break;
     case N1_CONTROL_MEMORY:
         memory(watch, command->value != 0);
-        break;
-    case N1_CONTROL_DETACH:
-        watch->stop = true;
         break;
     default: {
         struct n1_error err;

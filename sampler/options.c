@@ -21,6 +21,7 @@ static const struct option long_options[] = {
     {"dump", no_argument, NULL, 'D'},
     {"doctor", no_argument, NULL, 'd'},
     {"faults", no_argument, NULL, 'F'},
+    {"linger", required_argument, NULL, 'L'},
     {0},
 };
 
@@ -60,6 +61,8 @@ static bool take(struct n1_options *o, int option, const char *text)
         return true;
     case 'r':
         return number(text, 1, 20000, &o->rate_hz);
+    case 'L':
+        return number(text, 0, 1e7, &o->linger_s);
     case 'm':
         if (!number(text, 4, 16384, &value))
             return false;

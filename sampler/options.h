@@ -18,6 +18,7 @@ struct n1_options {
     pid_t pids[N1_TARGETS_MAX];
     size_t pid_count;
     double rate_hz;           /* 1 … 20000 */
+    double linger_s;          /* how long to go on when the screen's line drops; 0: not at all */
     uint64_t memory_mb;       /* size of the model */
     const char *engine;       /* "auto", "perf", "ptrace", "nonstop" */
     const char *config, *log; /* paths or NULL */

@@ -6,6 +6,7 @@
 #include "sampler/watch.h"
 
 #include "sampler/server.h"
+#include "sampler/viewers/attend.h"
 #include "sampler/watch_state.h"
 
 #include "n1/log.h"
@@ -19,7 +20,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* control, signals, names, engine, page faults; targets */
+/* screens, signals, names, engine, page faults; targets */
 enum { FDS_FIXED = 5, FDS_MAX = FDS_FIXED + N1_TARGETS_MAX };
 
 static void on_remapped(void *context, const struct n1_remap *remap)
@@ -132,6 +133,9 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     rc = n1_alarms_init(&watch->alarms, &watch->feed, &watch->config, reterr);
     if (rc < 0)
         return rc;
+    rc = n1_attend_start(watch, reterr);
+    if (rc < 0)
+        return rc;
     n1_writer_state(watch->w, N1_STATE_STARTING);
     n1_writer_heartbeat(watch->w, n1_time_mono());
     if (watch->control >= 0)
@@ -182,6 +186,7 @@ static void finish(struct n1_watch *watch)
     n1_walker_destroy(watch->feed.walker);
     n1_naming_destroy(watch->naming);
     n1_writer_destroy(watch->w);
+    n1_viewers_finish(&watch->viewers);
     n1_config_finish(&watch->config);
     if (watch->signals >= 0)
         close(watch->signals);
@@ -206,12 +211,13 @@ static void tell_losses(struct n1_watch *watch)
     const struct n1_model_header *h = n1_writer_header(watch->w);
     uint64_t lost = h->self[N1_SELF_LOST];
     if (lost > watch->lost_told)
-        n1_server_notice(watch->control,
-                         "%llu samples lost: the kernel's buffers were full; a lower rate helps",
-                         (unsigned long long)(lost - watch->lost_told));
+        n1_viewers_notice(&watch->viewers,
+                          "%llu samples lost: the kernel's buffers were full; a lower rate helps",
+                          (unsigned long long)(lost - watch->lost_told));
     watch->lost_told = lost;
     if (watch->feed.throttled > watch->throttled_told)
-        n1_server_notice(watch->control, "the kernel throttled sampling (kernel.perf_event_max_sample_rate)");
+        n1_viewers_notice(&watch->viewers,
+                          "the kernel throttled sampling (kernel.perf_event_max_sample_rate)");
     watch->throttled_told = watch->feed.throttled;
 }
 
@@ -241,14 +247,15 @@ static void tick(struct n1_watch *watch, n1_ns now)
     n1_figures_self(&watch->figures, &watch->targets, watch->naming, watch->perf, now);
     if (watch->perf && watch->targets.alive &&
         n1_stack_fit(&watch->stack_fit, &watch->feed.need, watch->perf) > 0)
-        n1_server_notice(watch->control, "stacks are deep: copying more of each from now on");
+        n1_viewers_notice(&watch->viewers, "stacks are deep: copying more of each from now on");
     tell_losses(watch);
+    n1_attend_tick(watch, now);
 }
 
 static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t *ret_targets)
 {
     size_t n = 0;
-    fds[n++] = (struct pollfd){.fd = watch->control, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = n1_viewers_fd(&watch->viewers), .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = watch->signals, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = n1_naming_fd(watch->naming), .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = watch->perf && watch->targets.alive ? n1_perf_fd(watch->perf) : -1,
@@ -262,18 +269,13 @@ static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t 
     return n;
 }
 
-static void take_commands(struct n1_watch *watch)
+/* A hang-up of the terminal is the screen's business when we are to outlive it. */
+static void take_signals(struct n1_watch *watch)
 {
-    while (watch->control >= 0 && !watch->stop) {
-        struct n1_control command;
-        int rc = n1_control_receive(watch->control, &command, NULL);
-        if (rc == -EAGAIN)
-            return;
-        if (rc == 1)
-            n1_watch_command(watch, &command);
-        else if (rc != -EBADMSG)
-            watch->stop = true; /* n1top is gone: nobody is left to sample for */
-    }
+    struct signalfd_siginfo info;
+    while (read(watch->signals, &info, sizeof info) == sizeof info)
+        if (info.ssi_signo != SIGHUP || watch->options->linger_s <= 0)
+            watch->stop = true;
 }
 
 static void loop(struct n1_watch *watch)
@@ -307,9 +309,9 @@ static void loop(struct n1_watch *watch)
             if (fds[first_target + i].revents && n1_process_poll(watch->targets.items[i]->process))
                 end_of_target(watch, watch->targets.items[i], now);
         if (fds[0].revents)
-            take_commands(watch);
+            n1_attend_pump(watch);
         if (fds[1].revents)
-            watch->stop = true;
+            take_signals(watch);
         n1_watch_answer_names(watch, now);
     }
 }
@@ -326,7 +328,9 @@ int n1_watch_run(const struct n1_options *options)
 {
     static struct n1_watch watch; /* large, and there is one */
     struct n1_error err = {0};
-    watch = (struct n1_watch){.options = options, .control = options->control};
+    watch = (struct n1_watch){.options = options,
+                              .control = options->control,
+                              .viewers = {.epoll = -1, .listener = -1, .folder = -1}};
     watch.signals = open_signals();
     prctl(PR_SET_TIMERSLACK, 50000);
     if (options->log)

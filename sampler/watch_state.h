@@ -11,6 +11,8 @@
 #include "sampler/memory/first_touch.h"
 #include "sampler/options.h"
 #include "sampler/stack_fit.h"
+#include "sampler/viewers/linger.h"
+#include "sampler/viewers/viewers.h"
 
 #include "n1/config.h"
 #include "n1/control.h"
@@ -27,9 +29,14 @@ struct n1_watch {
     struct n1_alarms alarms;
     struct n1_stack_fit stack_fit;
     struct n1_touch *touch; /* NULL: page faults are not sampled */
-    int control, signals;
+    int control; /* socket of the screen in control, -1: none */
+    int signals;
+    struct n1_viewers viewers;
+    struct n1_linger linger;
+    n1_ns started, linger_default;
     n1_ns next_tick;
     bool stop, paused;
+    bool over_budget;     /* sampling was stopped because it cost too much with nobody watching */
     uint32_t names_asked; /* command to answer when every name is known; 0: none */
     n1_ns names_deadline;
     uint64_t lost_told, throttled_told;
@@ -40,6 +47,8 @@ int n1_watch_dump(struct n1_watch *watch, struct n1_error *reterr);
 
 /* One command of n1top (sampler/commands.c). */
 void n1_watch_command(struct n1_watch *watch, const struct n1_control *command);
+/* Stops or resumes sampling; -errno when the engine refuses. */
+int n1_watch_pause(struct n1_watch *watch, bool paused);
 /* Answers a NAME_ALL or LINES whose names are all there, or whose time is over. */
 void n1_watch_answer_names(struct n1_watch *watch, n1_ns now);
 

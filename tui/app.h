@@ -30,7 +30,7 @@ enum n1_sort {
         N1_SORT_COUNT
 };
 
-enum n1_prompt { N1_PROMPT_NONE, N1_PROMPT_FIND, N1_PROMPT_FILTER };
+enum n1_prompt { N1_PROMPT_NONE, N1_PROMPT_FIND, N1_PROMPT_FILTER, N1_PROMPT_DETACH };
 
 /* What the owner of the loop has to do after a key; bits. */
 enum n1_effect {
@@ -38,7 +38,8 @@ enum n1_effect {
     N1_EFFECT_UPDATE = 2, /* the question has changed: take a new picture */
     N1_EFFECT_REPAINT = 4,
     N1_EFFECT_SUSPEND = 8,
-    N1_EFFECT_SNAPSHOT = 16
+    N1_EFFECT_SNAPSHOT = 16,
+    N1_EFFECT_DETACH = 32 /* app->input: for how long, "": as configured */
 };
 
 struct n1_app {
@@ -75,6 +76,7 @@ struct n1_app {
     enum n1_prompt prompt;
     char input[N1_INPUT_CAP], find[N1_INPUT_CAP], filter[N1_INPUT_CAP];
     bool help_open;
+    bool read_only; /* another screen controls the sampler; set by the owner */
     /* habits */
     unsigned refresh_ms;
     enum n1_spark_motion motion;

@@ -60,7 +60,7 @@ static void find(struct n1_app *app, const struct n1_scene *scene, int direction
 static unsigned prompt_key(struct n1_app *app, const struct n1_scene *scene, uint32_t key, double clock)
 {
     size_t len = strlen(app->input);
-    char *target = app->prompt == N1_PROMPT_FIND ? app->find : app->filter;
+    const char *target = app->prompt == N1_PROMPT_FIND ? app->find : app->filter;
     bool changed = false;
     if (key == N1_KEY_ENTER || key == N1_KEY_ESC || key == N1_KEY_CTRL('C')) {
         if (key != N1_KEY_ENTER)
@@ -88,6 +88,8 @@ static unsigned prompt_key(struct n1_app *app, const struct n1_scene *scene, uin
     enum n1_prompt prompt = app->prompt;
     if (done)
         app->prompt = N1_PROMPT_NONE;
+    if (prompt == N1_PROMPT_DETACH)
+        return key == N1_KEY_ENTER ? N1_EFFECT_DETACH : 0;
     if (prompt == N1_PROMPT_FIND) { /* finds while typing */
         snprintf(app->find, sizeof app->find, "%s", app->input);
         if (app->find[0] != '\0')
@@ -298,6 +300,15 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         return N1_EFFECT_UPDATE;
     case N1_ACTION_SNAPSHOT:
         return N1_EFFECT_SNAPSHOT;
+    case N1_ACTION_DETACH:
+        if (scene->link != N1_LINK_LIVE)
+            n1_app_say(app, N1_ROLE_LOG_WARN, clock, "nothing is being sampled that could go on");
+        else if (app->read_only)
+            n1_app_say(app, N1_ROLE_LOG_WARN, clock,
+                       "this screen may only look: leave with q, the other one goes on");
+        else
+            open_prompt(app, N1_PROMPT_DETACH);
+        return 0;
     case N1_ACTION_QUIT:
     case N1_ACTION_INTERRUPT:
         return N1_EFFECT_QUIT;

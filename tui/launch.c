@@ -116,6 +116,8 @@ static void make_args(struct args *a, const char *path, int socket, pid_t comman
         add_number(a, "-p", o->pids[i]);
     if (o->rate_hz > 0)
         add_number(a, "--rate", o->rate_hz);
+    if (o->linger_s > 0)
+        add_number(a, "--linger", o->linger_s);
     if (o->memory_mb)
         add_number(a, "--memory", (double)o->memory_mb);
     if (o->engine)
@@ -150,8 +152,9 @@ static int start_sampler(struct n1_launch *l, const struct n1_session_options *o
     pid_t pid = fork();
     if (pid == 0) {
         reset_signals();
-        /* Keys typed at the terminal are the screen's; Ctrl-C there must not take the sampler away. */
-        setpgid(0, 0);
+        /* Keys typed at the terminal are the screen's, and so is its hang-up: neither may take the sampler
+         * away. */
+        setsid();
         fcntl(pair[1], F_SETFD, 0);
         execv(path, a->items);
         _exit(127);

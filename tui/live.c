@@ -14,12 +14,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define QUICK_MS 50                  /* ticks until there is a first row */
 #define EARLY_MS 250                 /* ticks of the first second */
 #define RETRY_MS 50                  /* after a frame that the terminal did not take */
 #define SILENT_NS (5 * N1_SECOND_NS) /* the heart of a sampler beats every second */
+#define ANSWER_MS 500                /* a sampler that does not answer in time is stopped or stuck */
 #define KEYS_A_TURN 256              /* then a frame is due, however fast somebody pastes */
 
 struct live {
@@ -32,6 +34,7 @@ struct live {
     uint64_t notices;
     bool dirty, settled; /* settled: the last picture of a model that does not move any more has been taken */
     int status;          /* exit status, -1 while it runs */
+    char farewell[256];  /* said on the terminal that was given back */
 };
 
 static double seconds_now(void)
@@ -80,6 +83,10 @@ static void pump(struct live *live)
     uint64_t count = 0;
     const char *notice = n1_session_notice(live->session, &count);
     live->scene.link = link_of(live->session);
+    if (live->app.read_only != n1_session_read_only(live->session)) {
+        live->app.read_only = !live->app.read_only;
+        live->dirty = true;
+    }
     if (state == N1_SESSION_FAILED) {
         live->status = 1;
         return;
@@ -138,6 +145,38 @@ static void snapshot(struct live *live)
         n1_app_say(&live->app, N1_ROLE_LOG_INFO, seconds_now(), "saved %s", path);
 }
 
+/* "90", "90s", "10m", "2h"; 0 for nothing, -1 for what it is not. */
+static double seconds_of(const char *text)
+{
+    char *end;
+    double value = text[0] ? strtod(text, &end) : 0;
+    if (text[0] == '\0')
+        return 0;
+    double unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : 1;
+    if (*end == 's' || *end == 'm' || *end == 'h')
+        end++;
+    return end == text || *end || !(value > 0) || value * unit > 7 * 86400 ? -1 : value * unit;
+}
+
+static void detach(struct live *live)
+{
+    struct n1_error error = {0};
+    double seconds = seconds_of(live->app.input);
+    if (seconds < 0) {
+        n1_app_say(&live->app, N1_ROLE_LOG_WARN, seconds_now(), "a time is 90s, 10m or 2h, at most 168h");
+        return;
+    }
+    if (n1_session_ask(live->session, N1_CONTROL_LINGER, (uint64_t)(seconds * 1e9), ANSWER_MS, &error) < 0) {
+        n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "%s", error.what);
+        return;
+    }
+    n1_session_leave(live->session, false);
+    snprintf(live->farewell, sizeof live->farewell,
+             "n1top: sampler %d goes on with process %u; n1top --attach %u rejoins it",
+             (int)n1_session_sampler_pid(live->session), live->scene.pid, live->scene.pid);
+    live->status = 0;
+}
+
 static void apply(struct live *live, unsigned effects)
 {
     live->dirty = true;
@@ -151,6 +190,8 @@ static void apply(struct live *live, unsigned effects)
         take_picture(live);
     if (effects & N1_EFFECT_SNAPSHOT)
         snapshot(live);
+    if (effects & N1_EFFECT_DETACH)
+        detach(live);
 }
 
 static void keys(struct live *live)
@@ -267,7 +308,10 @@ int n1_live_run(struct n1_session *session, const struct n1_live_options *option
         n1_app_say(&live.app, N1_ROLE_LOG_WARN, seconds_now() + 5, "%s", options->notice);
     while (live.status < 0)
         turn(&live);
+    n1_session_leave(session, live.status != 128 + SIGHUP);
     n1_screen_close(options->screen);
+    if (live.farewell[0])
+        puts(live.farewell);
     if (n1_session_state(session) == N1_SESSION_FAILED) {
         const struct n1_error *error = n1_session_error(session);
         if (reterr != NULL)

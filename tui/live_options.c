@@ -11,6 +11,7 @@
 #include "tui/picker.h"
 #include "tui/resolve.h"
 #include "tui/signals.h"
+#include "tui/waiting.h"
 
 #include "n1/config.h"
 
@@ -22,14 +23,17 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { ASK_MS = 1000 }; /* samplers that can be joined answer within */
+
 struct choice {
     pid_t pids[N1_COMMAND_PIDS];
     size_t pid_count;
     char *const *command;
     const char *file, *engine, *config, *log, *theme, *color, *glyphs, *motion, *keys;
     double rate_hz, refresh_s;
-    int rows, cols; /* --size, for --dump-frame */
-    bool children, dump;
+    int rows, cols;  /* --size, for --dump-frame */
+    double linger_s; /* -1: as configured */
+    bool children, dump, attach;
 };
 
 enum {
@@ -45,6 +49,8 @@ enum {
     OPT_SIZE,
     OPT_DUMP,
     OPT_KEYS,
+    OPT_ATTACH,
+    OPT_LINGER,
     OPT_MANUAL
 };
 
@@ -53,6 +59,8 @@ static const struct option longs[] = {{"pid", required_argument, NULL, 'p'},
                                       {"engine", required_argument, NULL, OPT_ENGINE},
                                       {"children", no_argument, NULL, OPT_CHILDREN},
                                       {"config", required_argument, NULL, OPT_CONFIG},
+                                      {"attach", no_argument, NULL, OPT_ATTACH},
+                                      {"linger", required_argument, NULL, OPT_LINGER},
                                       {"log", required_argument, NULL, OPT_LOG},
                                       {"theme", required_argument, NULL, OPT_THEME},
                                       {"color", required_argument, NULL, OPT_COLOR},
@@ -73,6 +81,8 @@ static void help(void)
            "  n1top                                              pick a process\n"
            "  n1top -p PID|NAME|UNIT.service [options]           live screen on a process\n"
            "  n1top [options] -- COMMAND [ARG...]                start and watch a command\n"
+           "  n1top --attach [NAME|PID]                          rejoin a sampler whose screen went, or "
+           "watch along\n"
            "  n1top FILE [options]                               look at a recording\n");
     n1_command_list(stdout);
     printf("\n"
@@ -85,6 +95,7 @@ static void help(void)
            "      --glyphs SET         auto, block, braille or ascii\n"
            "      --motion HOW         graphs: sweep (few bytes) or scroll\n"
            "      --refresh SEC        0.25 to 10\n"
+           "      --linger SEC         how long sampling goes on when the line drops (--attach rejoins)\n"
            "      --config FILE        configuration file\n"
            "      --log FILE           write what happens to a log file\n"
            "  -h, --help               this text; n1top COMMAND --help tells more\n"
@@ -129,6 +140,11 @@ static int take(struct choice *choice, int option, const char *text, struct n1_e
     case OPT_CONFIG:
         choice->config = text;
         return 0;
+    case OPT_ATTACH:
+        choice->attach = true;
+        return 0;
+    case OPT_LINGER:
+        return number("--linger", text, 0, 86400, &choice->linger_s, reterr);
     case OPT_LOG:
         choice->log = text;
         return 0;
@@ -196,6 +212,11 @@ static int parse(struct choice *choice, int argc, char **argv, struct n1_error *
     if (end - optind > 1)
         return n1_error_set(reterr, N1_E_USAGE, "unexpected argument '%s'", argv[optind + 1]);
     choice->file = optind < end ? argv[optind] : NULL;
+    if (choice->attach && (choice->command != NULL || choice->pid_count > 0))
+        return n1_error_set(reterr, N1_E_USAGE,
+                            "--attach takes the name or PID of what is watched, nothing else");
+    if (choice->attach)
+        return 0; /* what would be a file is a name */
     if (choice->file != NULL && n1_command_find(choice->file) != NULL)
         return n1_error_hint(reterr, N1_E_USAGE, "n1top COMMAND [options]; see n1top COMMAND --help",
                              "the command '%s' comes first, then its options", choice->file);
@@ -280,9 +301,28 @@ static int decide_looks(const struct choice *choice, const struct n1_config *con
     return 0;
 }
 
+static int join(const char *name, struct n1_session **ret, struct n1_error *reterr)
+{
+    struct n1_waiting_list list;
+    n1_waiting_find(&list, ASK_MS);
+    int at = n1_waiting_choose(&list, name, reterr);
+    if (at == N1_E_USAGE)
+        n1_waiting_print(&list, name, stderr);
+    if (at >= 0) {
+        struct n1_waiting *w = &list.items[at];
+        int socket = w->socket;
+        w->socket = -1;
+        at = n1_session_join(socket, w->sampler, ret, reterr);
+    }
+    n1_waiting_finish(&list);
+    return at;
+}
+
 static int start(struct choice *choice, const struct n1_config *config, struct n1_session **ret,
                  struct n1_error *reterr)
 {
+    if (choice->attach)
+        return join(choice->file, ret, reterr);
     if (choice->file != NULL)
         return n1_session_replay(choice->file, ret, reterr);
     if (!config->enabled)
@@ -292,6 +332,8 @@ static int start(struct choice *choice, const struct n1_config *config, struct n
                                          .pid_count = choice->pid_count,
                                          .command = choice->command,
                                          .rate_hz = choice->rate_hz,
+                                         .linger_s =
+                                             choice->linger_s >= 0 ? choice->linger_s : config->linger_s,
                                          .engine = choice->engine,
                                          .config = choice->config,
                                          .log = choice->log,
@@ -347,7 +389,7 @@ static int run(struct choice *choice, const struct n1_config *config, const stru
 
 int n1_live_main(int argc, char **argv)
 {
-    struct choice choice = {0};
+    struct choice choice = {.linger_s = -1};
     struct n1_config config = {0};
     struct n1_error error = {0};
     struct looks looks;
@@ -367,7 +409,8 @@ int n1_live_main(int argc, char **argv)
     }
     if (rc == 0)
         rc = n1_screen_check(&error);
-    if (rc == 0 && choice.file != NULL) /* a file that cannot be read is told before the screen is taken */
+    if (rc == 0 && (choice.file != NULL ||
+                    choice.attach)) /* what cannot be read or joined is told before the screen is taken */
         rc = start(&choice, &config, &session, &error);
     if (rc == 0)
         rc = n1_screen_open(&looks.theme, looks.color, &screen, &error);

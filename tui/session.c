@@ -27,7 +27,8 @@ struct n1_session {
     int memfd;
     bool command_reaped;
     int command_status;
-    bool detaching;
+    bool detaching, read_only;
+    pid_t sampler; /* joined, not ours to reap */
     char notice[256];
     uint64_t notices;
     struct n1_control answer; /* the last DONE */
@@ -55,6 +56,24 @@ int n1_session_start(const struct n1_session_options *options, struct n1_session
     if (rc < 0) {
         n1_session_destroy(s);
         return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+int n1_session_join(int socket, pid_t sampler, struct n1_session **ret, struct n1_error *reterr)
+{
+    struct n1_session *s = session_new();
+    if (!s) {
+        close(socket);
+        return n1_error_set(reterr, -ENOMEM, "out of memory");
+    }
+    s->launch.socket = socket;
+    s->sampler = sampler;
+    int rc = n1_session_send(s, N1_CONTROL_JOIN, 0, NULL);
+    if (rc < 0) {
+        n1_session_destroy(s);
+        return n1_error_set(reterr, N1_E_WRITER_GONE, "the sampler %d ended just now", (int)sampler);
     }
     *ret = s;
     return 0;
@@ -132,6 +151,9 @@ static void on_record(struct n1_session *s, const struct n1_control *record, int
     case N1_CONTROL_DONE:
         s->answer = *record;
         s->answers++;
+        break;
+    case N1_CONTROL_ROLE:
+        s->read_only = record->value == 0;
         break;
     case N1_CONTROL_NOTICE:
         memcpy(s->notice, record->text, sizeof s->notice);
@@ -262,6 +284,27 @@ int n1_session_ask(struct n1_session *s, enum n1_control_type type, uint64_t val
     }
     return n1_error_set(reterr, rc,
                         rc == -ETIMEDOUT ? "the sampler did not answer in time" : "the sampler is gone");
+}
+
+bool n1_session_read_only(const struct n1_session *s)
+{
+    return s->read_only;
+}
+
+pid_t n1_session_sampler_pid(const struct n1_session *s)
+{
+    return s->sampler ? s->sampler : s->launch.sampler;
+}
+
+void n1_session_leave(struct n1_session *s, bool goodbye)
+{
+    if (s->launch.socket < 0)
+        return;
+    if (goodbye)
+        n1_session_send(s, N1_CONTROL_DETACH, 0, NULL);
+    n1_launch_finish(&s->launch, 0);
+    if (s->state == N1_SESSION_STARTING || s->state == N1_SESSION_ATTACHED)
+        s->state = N1_SESSION_ENDED;
 }
 
 pid_t n1_session_command_pid(const struct n1_session *s)

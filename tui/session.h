@@ -17,6 +17,7 @@ struct n1_session_options {
     size_t pid_count;
     char *const *command; /* … or a command to start and watch, NULL-terminated argv; NULL: none */
     double rate_hz;       /* 0: the configured one */
+    double linger_s;      /* how long the sampler goes on when we hang up; 0: not at all */
     const char *engine;   /* "auto", "perf", "ptrace", "nonstop"; NULL: auto */
     uint64_t memory_mb;   /* size of the model; 0: the configured one */
     const char *config;   /* path given with --config; NULL: none */
@@ -42,6 +43,10 @@ int n1_session_start(const struct n1_session_options *options, struct n1_session
 
 /* A session over a recording; its state is ENDED from the start. Errors as n1_reader_open_file(). */
 int n1_session_replay(const char *path, struct n1_session **ret, struct n1_error *reterr);
+
+/* A session over a sampler that somebody else started: `socket` is connected to it (taken over, also on
+ * failure), `sampler` its PID. Goes through STARTING as a session that starts one. */
+int n1_session_join(int socket, pid_t sampler, struct n1_session **ret, struct n1_error *reterr);
 
 /* Descriptor to poll for reading, -1 when there is nothing more to come. */
 int n1_session_fd(const struct n1_session *s);
@@ -70,6 +75,15 @@ int n1_session_wait(struct n1_session *s, int timeout_ms, struct n1_error *reter
  * N1_E_WRITER_GONE. */
 int n1_session_ask(struct n1_session *s, enum n1_control_type type, uint64_t value, int timeout_ms,
                    struct n1_error *reterr);
+
+/* Whether another screen controls the sampler, so that ours may only look. */
+bool n1_session_read_only(const struct n1_session *s);
+/* PID of the sampler, 0: unknown. */
+pid_t n1_session_sampler_pid(const struct n1_session *s);
+
+/* Closes our end at once, whatever the sampler does (it may be stopped): with `goodbye` it ends when nobody
+ * else watches, without it waits for somebody to join again. What is left to do is n1_session_destroy(). */
+void n1_session_leave(struct n1_session *s, bool goodbye);
 
 /* PID of the command started by us, 0 when there is none. */
 pid_t n1_session_command_pid(const struct n1_session *s);

@@ -1,7 +1,9 @@
 /*
  * What n1top and n1top-sampler say to each other beside the model: fixed records, one a packet, over a
- * SOCK_SEQPACKET socketpair made by n1top and named to the sampler by --control FD. Both sides check size,
- * magic and type of every packet; the sampler answers each command once, in order. Live only, no stability
+ * SOCK_SEQPACKET socketpair made by n1top and named to the sampler by --control FD, or over a connection to
+ * the sampler's named socket (n1/rendezvous.h), on which n1top speaks first: JOIN or ASK_STATUS. Both sides
+ * check size, magic and type of every packet; the sampler answers each command once, in order. Of several
+ * screens the one that has been there longest controls, the others may only look. Live only, no stability
  * across versions (HELLO carries the model's version).
  */
 #ifndef N1_CONTROL_H
@@ -23,19 +25,25 @@ enum n1_control_type {
                           */
     N1_CONTROL_LINES,    /* as NAME_ALL, with source files and lines of every frame */
     N1_CONTROL_MEMORY,   /* value: 1 sample page faults (who touches memory first), 0 stop that */
-    N1_CONTROL_DETACH,   /* let go of the target, flush the model, set it CLOSED, end */
+    N1_CONTROL_DETACH,   /* leave; the last one to leave so makes the sampler let go of the target and end */
+    N1_CONTROL_LINGER,   /* value: ns to go on once nobody watches any more, 0: as configured */
+    N1_CONTROL_JOIN,     /* first on a named socket: watch; HELLO, READY and ROLE follow, or FAILED */
+    N1_CONTROL_ASK_STATUS, /* first on a named socket: STATUS follows */
     /* sampler to n1top */
     N1_CONTROL_HELLO = 100, /* value: model version; the memfd rides along (SCM_RIGHTS) */
     N1_CONTROL_READY,       /* attached, the first drain will follow; sent once after HELLO */
     N1_CONTROL_FAILED,      /* start-up failed: code, text, hint; the sampler ends */
     N1_CONTROL_DONE,        /* value: the type answered; code: 0 or the error, with text */
-    N1_CONTROL_NOTICE       /* text: something a person should read (degraded, throttled, lost) */
+    N1_CONTROL_NOTICE,      /* text: something a person should read (degraded, throttled, lost) */
+    N1_CONTROL_ROLE,        /* value: 1 this screen controls, 0 it may only look (text: who controls) */
+    N1_CONTROL_STATUS /* text: targets; hint: what it does; value: ns left to linger, 0: watched; value2: age
+                         in ns; count: screens */
 };
 
 struct n1_control {
     uint32_t magic, type;
     uint64_t value, value2;
-    int32_t code, reserved;
+    int32_t code, count;
     char text[256], hint[256]; /* NUL-terminated by the receiver again */
 };
 

@@ -1,10 +1,13 @@
 /*
- * `n1top status`: which samplers run on this host, for whom, since when and at what cost, from /proc. Another
- * user's are listed as far as /proc shows them.
+ * `n1top status`: which samplers run on this host, for whom, since when and at what cost, from /proc; and, of
+ * those that can be joined, how many screens watch and how long they stay without one, from themselves.
+ * Another user's are listed as far as /proc shows them.
  */
 #include "tui/commands/command.h"
+#include "tui/waiting.h"
 
 #include "n1/sanitise.h"
+#include "n1/time.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -73,7 +76,29 @@ static void targets(const char *args, size_t len, char *ret, size_t cap)
     }
 }
 
-static bool print_sampler(const char *pid)
+enum { ASK_MS = 500 };
+
+/* "2 screens", "lingers 540 s", "-" for a recording's, whose time is that of its command; and the names of
+ * the targets, which the arguments lack. */
+static void company(const struct n1_waiting_list *list, pid_t pid, char *ret, size_t cap, char watched[256])
+{
+    snprintf(ret, cap, "-");
+    for (size_t i = 0; i < list->count; i++) {
+        const struct n1_waiting *w = &list->items[i];
+        if (w->sampler != pid)
+            continue;
+        if (w->answered)
+            snprintf(watched, 256, "%s", w->targets);
+        if (!w->answered)
+            snprintf(ret, cap, "no answer");
+        else if (w->left_ns)
+            snprintf(ret, cap, "lingers %llu s", (unsigned long long)(w->left_ns / N1_SECOND_NS));
+        else
+            snprintf(ret, cap, "%d screen%s", w->screens, w->screens == 1 ? "" : "s");
+    }
+}
+
+static bool print_sampler(const char *pid, const struct n1_waiting_list *list)
 {
     char comm[32], stat[1024], args[4096], watched[256];
     if (slurp(pid, "comm", comm, sizeof comm) <= 0 || strcmp(comm, "n1top-sampler\n"))
@@ -89,8 +114,10 @@ static bool print_sampler(const char *pid)
     char path[64];
     snprintf(path, sizeof path, "/proc/%.16s", pid);
     unsigned uid = lstat(path, &st) == 0 ? st.st_uid : 0;
-    printf("%7s %6u %8.0f s %8.2f s %5.1f %% %6.1f MB  %s\n", pid, uid, age, cpu,
-           age > 0 ? 100 * cpu / age : 0, rss, watched);
+    char who[48];
+    company(list, (pid_t)strtol(pid, NULL, 10), who, sizeof who, watched);
+    printf("%7s %6u %8.0f s %8.2f s %5.1f %% %6.1f MB  %-15s  %s\n", pid, uid, age, cpu,
+           age > 0 ? 100 * cpu / age : 0, rss, who, watched);
     return true;
 }
 
@@ -105,20 +132,26 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
         n1_error_set(&err, -errno, "cannot read /proc: %s", strerror(errno));
         return n1_error_print(&err);
     }
-    printf("%7s %6s %10s %10s %7s %9s  %s\n", "SAMPLER", "UID", "RUNNING", "CPU", "SHARE", "RSS", "WATCHES");
+    struct n1_waiting_list list;
+    n1_waiting_find(&list, ASK_MS);
+    printf("%7s %6s %10s %10s %7s %9s  %-15s  %s\n", "SAMPLER", "UID", "RUNNING", "CPU", "SHARE", "RSS",
+           "SCREENS", "WATCHES");
     for (struct dirent *entry; (entry = readdir(proc));)
         if (isdigit((unsigned char)entry->d_name[0]))
-            found += print_sampler(entry->d_name);
+            found += print_sampler(entry->d_name, &list);
     closedir(proc);
     if (!found)
         printf("no sampler is running\n");
+    if (list.wrong.code)
+        printf("some cannot be asked: %s\n", list.wrong.what);
+    n1_waiting_finish(&list);
     return 0;
 }
 
 const struct n1_command n1_command_status = {
     .name = "status",
     .usage = "status",
-    .text = "samplers that run on this host, and what they cost",
+    .text = "samplers that run on this host, who watches, and what they cost",
     .options = "",
     .run = run,
 };

@@ -28,6 +28,8 @@ static void identity(struct n1_canvas *canvas, const struct n1_scene *scene, con
         end -= n1_text_cols(text) + 2;
     }
     int col = n1_canvas_text(canvas, 0, 0, N1_ROLE_TITLE, "n1top ");
+    if (app->read_only)
+        col = n1_canvas_text(canvas, 0, col, N1_ROLE_PAUSED, "[READ-ONLY]") + 1;
     if (!scene->ready) {
         n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_LABEL, n1_view_nothing(scene, app), N1_CUT_END);
         return;

@@ -45,10 +45,14 @@ static void chip_text(const struct n1_scene *scene, const struct n1_app *app, ch
 static void prompt(struct n1_canvas *canvas, const struct n1_app *app)
 {
     int cols = n1_canvas_cols(canvas);
-    int col =
-        n1_canvas_text(canvas, 0, 0, N1_ROLE_TITLE, app->prompt == N1_PROMPT_FIND ? "find: " : "filter: ");
-    const char *hint =
-        app->prompt == N1_PROMPT_FIND ? "Enter keeps, Esc clears" : "Enter applies, Esc clears, !EXPR";
+    static const struct {
+        const char *label, *hint;
+    } prompts[] = {
+        [N1_PROMPT_FIND] = {"find: ", "Enter keeps, Esc clears"},
+        [N1_PROMPT_FILTER] = {"filter: ", "Enter applies, Esc clears, !EXPR"},
+        [N1_PROMPT_DETACH] = {"sample on without a screen for: ", "90s, 10m, 2h; empty: as configured"}};
+    int col = n1_canvas_text(canvas, 0, 0, N1_ROLE_TITLE, prompts[app->prompt].label);
+    const char *hint = prompts[app->prompt].hint;
     int room = cols - col - 1;
     col += n1_canvas_text_cut(canvas, 0, col, room, N1_ROLE_INPUT, app->input, N1_CUT_START);
     n1_canvas_put(canvas, 0, col, ' ', N1_ROLE_SELECTED); /* the cursor */
