@@ -47,7 +47,7 @@ enum n1_key {
     X(THREAD_PREVIOUS, '[', 0, "", "filter by the previous thread; before the first: all threads")           \
     X(MEMORY, N1_KEY_F(8), 'M', "Memory", "memory pane")                                                     \
     X(SNAPSHOT, N1_KEY_F(9), 'w', "Snap", "write a JSON report of what is shown")                            \
-    X(DETACH, 'D', 0, "", "leave, and let sampling go on for a while; n1top --attach rejoins it")            \
+    X(DETACH, 'D', 0, "", "leave, but sample on for a while; n1top --attach rejoins")                        \
     X(QUIT, N1_KEY_F(10), 'q', "Quit", "leave")                                                              \
     X(INTERRUPT, N1_KEY_CTRL('C'), 0, "", "leave")                                                           \
     X(PAUSE, ' ', 'p', "", "hold the picture (sampling goes on) and let it go again")                        \
