@@ -70,6 +70,12 @@ check-screen: ## the real screen in a pseudo-terminal
 	@$(SUB) $(JOBS) all targets $(SCREEN_TESTS)
 	@tests/run screen $(BUILD) $(SCREEN_TESTS) $(sort $(wildcard tests/screen/test_*.sh))
 
+.PHONY: check-faults
+check-faults: ## nothing is harmed: targets that keep books while the product is killed, stopped, starved (N1_FAULTS=long)
+	@tools/deps --if-missing
+	@$(SUB) $(JOBS) all $(FAULTS)
+	@tests/faults/run.py $(BUILD)
+
 # Other flavours are the same Makefile with another build folder.
 FUZZ_SECONDS ?= 20
 .PHONY: asan tsan fuzz bench coverage
@@ -135,6 +141,16 @@ $(TARGET_DIR)/split-minidebug: $(TARGET_DIR)/split
 	@rm -f $@.full $@.mini.xz
 $(TARGET_DIR)/plugin-%.so: tests/targets/plugin.c tests/tests.mk | $(TARGET_DIR)/.folder
 	$(TARGET_C) -shared -fPIC -DPLUGIN_FUNCTION=plugin_hot_$* $< -o $@
+
+
+# The faults suite's own: a target that keeps books on itself, and samplers that do harm.
+FAULTS = $(addprefix $(BUILD)/faults/,account harmful refuse)
+$(BUILD)/faults/account: $(wildcard tests/faults/targets/account*.[ch]) $(TARGET_DEPS)
+	@mkdir -p $(@D)
+	$(TARGET_C) -I . $(filter %.c,$^) -o $@
+$(BUILD)/faults/%: tests/faults/targets/%.c tests/tests.mk
+	@mkdir -p $(@D)
+	$(TARGET_C) -I include $< -lseccomp -o $@
 
 .PHONY: targets
 targets: $(TARGETS) $(BUILD)/n1top-demo ## build the test targets and the demo program
