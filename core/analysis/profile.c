@@ -214,15 +214,21 @@ int n1_profile_update(struct n1_profile *p, struct n1_reader *r, struct n1_windo
     int rc = n1_fold_filter(&s->fold, filter->text, filter->regex, reterr);
     if (rc)
         return rc;
-    if (n1_pass_set(&s->pass, filter)) {
+    bool other = s->of != filter->of || filter->of != N1_OF_CPU;
+    if (n1_pass_set(&s->pass, filter) || other) {
         n1_tally_clear(&s->tally);
         s->rows = (struct n1_range){0, 0};
         s->samples = (struct n1_window){0, 0};
         s->oldest = s->seen = 0;
         s->all_samples = s->all_ns = s->lost = 0;
     }
-    n1_span_plan(r, window, &span);
-    rc = move(s, r, &span);
+    s->of = filter->of;
+    if (filter->of == N1_OF_CPU) {
+        n1_span_plan(r, window, &span);
+        rc = move(s, r, &span);
+    } else {
+        rc = n1_profile_memory(s, r, window, filter, &span);
+    }
     if (rc)
         rc = n1_error_set(reterr, rc, "no memory for the samples of a profile");
     else

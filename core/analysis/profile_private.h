@@ -25,6 +25,7 @@ struct n1_profile_state {
     struct n1_window samples; /* … and the samples of these times … */
     uint64_t oldest, seen;    /* … with indices in [oldest, seen) */
     struct n1_pass pass;
+    enum n1_profile_of of;
     uint64_t all_samples, all_ns, lost;
     bool broken; /* half changed by a failure: of no use any more */
 };
@@ -47,6 +48,11 @@ struct n1_profile {
 };
 
 void n1_profile_state_destroy(struct n1_profile_state *s); /* NULL is fine */
+
+/* Counts the MEMORY ring's entries of `window` that `filter` asks for into the empty tally; *span tells what
+ * was covered. 0 or -ENOMEM. */
+int n1_profile_memory(struct n1_profile_state *s, struct n1_reader *r, struct n1_window window,
+                      const struct n1_filter *filter, struct n1_span *span);
 
 /* Sums up the tally of `s` under the kinds of `filter`, once the fold's order stands. First makes room, then
  * asks the reader whether all that was read belongs together, then fills: on failure the last figures stay.

@@ -72,7 +72,7 @@ size_t n1_reader_memory(const struct n1_reader *r, uint64_t from, struct n1_mode
 {
     size_t n = n1_reader_ring(r, N1_SEGMENT_MEMORY, from, ret, cap, ret_next, ret_lost);
     for (size_t i = 0; i < n; i++)
-        if (ret[i].kind > N1_MEMORY_COW)
+        if (ret[i].kind >= N1_MEMORY_KINDS)
             ret[i].kind = 0;
     return n;
 }

@@ -1,6 +1,7 @@
 /*
- * Collapsed stacks: one line a stack, "function;function;function samples", root first, as flame graph tools
- * take them. ';' and line breaks in a name are replaced, so every line parses.
+ * Collapsed stacks: one line a stack, "function;function;function samples" (bytes in a profile of bytes),
+ * root first, as flame graph tools take them. ';' and line breaks in a name are replaced, so every line
+ * parses.
  */
 #include "core/report/report_private.h"
 
@@ -21,8 +22,9 @@ static int write_stacks(FILE *out, struct n1_report *report, struct n1_error *re
         return n1_error_set(reterr, -ENOMEM, "no memory for a report");
     for (size_t i = 1; i < report->node_count; i++) {
         const struct n1_profile_node *n = &report->nodes[i];
-        uint64_t self = n->samples;
-        for (uint32_t c = n->first_child; c; c = report->nodes[c].next_sibling)
+        bool bytes = report->options->filter && n1_profile_of_bytes(report->options->filter->of);
+        uint64_t self = bytes ? n->self_ns : n->samples;
+        for (uint32_t c = bytes ? 0 : n->first_child; c; c = report->nodes[c].next_sibling)
             self -= report->nodes[c].samples;
         if (self == 0)
             continue;

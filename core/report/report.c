@@ -15,12 +15,12 @@
 #define TRIES 20
 
 const struct n1_report_format n1_report_formats[] = {
-    {"json", "json", "everything that is known, as one JSON object", n1_report_write_json},
-    {"text", "txt", "hotspots and their callers, for people", n1_report_write_text},
+    {"json", "json", "everything that is known, as one JSON object", n1_report_write_json, false},
+    {"text", "txt", "hotspots and their callers, for people", n1_report_write_text, false},
     {"collapsed", "collapsed", "one line a stack: function;function;function samples",
-     n1_report_write_collapsed},
-    {"svg", "svg", "flame graph with zoom and search, for a browser", n1_report_write_svg},
-    {NULL, NULL, NULL, NULL},
+     n1_report_write_collapsed, true},
+    {"svg", "svg", "flame graph with zoom and search, for a browser", n1_report_write_svg, true},
+    {NULL, NULL, NULL, NULL, false},
 };
 
 const struct n1_report_format *n1_report_format_find(const char *name)

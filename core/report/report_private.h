@@ -53,6 +53,9 @@ void n1_report_decimal(FILE *out, double value, int places);
 /* Title of a picture: the options' or the first target's. */
 const char *n1_report_title(struct n1_report *report, char out[N1_REPORT_TEXT]);
 
+/* The memory part of the text; nothing when nothing was measured. 0, -ENOMEM, -EAGAIN. */
+int n1_report_text_memory(FILE *out, struct n1_report *report);
+
 int n1_report_write_json(FILE *out, struct n1_reader *r, const struct n1_report_options *o,
                          struct n1_error *reterr);
 int n1_report_write_text(FILE *out, struct n1_reader *r, const struct n1_report_options *o,

@@ -6,6 +6,7 @@
  */
 #include "core/report/report_private.h"
 
+#include "n1/metric.h"
 #include "n1/sanitise.h"
 
 #include <errno.h>
@@ -88,6 +89,19 @@ static const char *node_name(const struct n1_report *report, size_t node)
     return node == 0 ? "all" : "[truncated]";
 }
 
+/* "0.123 s", or "1.50 GiB" in a profile of bytes. */
+static void amount(FILE *out, const struct n1_report *report, uint64_t value, int places)
+{
+    char text[32];
+    if (report->options->filter && n1_profile_of_bytes(report->options->filter->of)) {
+        n1_metric_format(text, sizeof text, N1_UNIT_BYTES, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+        fputs(text, out);
+        return;
+    }
+    n1_report_decimal(out, (double)value / (double)N1_SECOND_NS, places);
+    fputs(" s", out);
+}
+
 static void frame(FILE *out, const struct n1_report *report, size_t node, uint64_t left, uint64_t right,
                   uint32_t rows)
 {
@@ -103,8 +117,8 @@ static void frame(FILE *out, const struct n1_report *report, size_t node, uint64
     }
     n1_report_decimal(out, 100 * (double)n->total_ns / (double)report->summary->weight_ns, 2);
     fputs(" %, ", out);
-    n1_report_decimal(out, (double)n->total_ns / (double)N1_SECOND_NS, 3);
-    fprintf(out, " s, %llu samples</title><rect x=\"", (unsigned long long)n->samples);
+    amount(out, report, n->total_ns, 3);
+    fprintf(out, ", %llu samples</title><rect x=\"", (unsigned long long)n->samples);
     hundredths(out, left + MARGIN * 100);
     fprintf(out, "\" y=\"%u\" width=\"", y);
     hundredths(out, right - left);
@@ -166,8 +180,9 @@ static int write_svg(FILE *out, struct n1_report *report, struct n1_error *reter
         width, height, width, height, MARGIN);
     escaped(out, n1_report_title(report, title));
     fprintf(out, "</text>\n<text x=\"%d\" y=\"36\">", MARGIN);
-    n1_report_decimal(out, (double)report->summary->weight_ns / (double)N1_SECOND_NS, 2);
-    fputs(" CPU seconds in ", out);
+    enum n1_profile_of of = report->options->filter ? report->options->filter->of : N1_OF_CPU;
+    amount(out, report, report->summary->weight_ns, 2);
+    fprintf(out, " of %s in ", n1_profile_of_text(of));
     n1_report_decimal(
         out, (double)(report->summary->window.to - report->summary->window.from) / (double)N1_SECOND_NS, 1);
     fprintf(out, " s, %llu samples</text>\n", (unsigned long long)report->summary->samples);

@@ -136,14 +136,14 @@ static int write_text(FILE *out, struct n1_report *report, struct n1_error *rete
     header(out, report);
     if (report->summary->samples == 0) {
         fputs("# nothing ran on a CPU in this window\n", out);
-        return 0;
+        return n1_report_text_memory(out, report);
     }
     table(out, report, rows);
     for (size_t i = 0;
          i < rows && i < CALLED && percent(report->functions[i].self_ns, report->summary->weight_ns) >= 1;
          i++)
         callers(out, report, i);
-    return 0;
+    return n1_report_text_memory(out, report);
 }
 
 int n1_report_write_text(FILE *out, struct n1_reader *r, const struct n1_report_options *o,

@@ -292,9 +292,18 @@ struct n1_model_second {
     uint64_t bytes; /* first touched under it, 0 when not tracked */
 };
 
-enum n1_memory_kind { N1_MEMORY_ANON = 1, N1_MEMORY_FILE, N1_MEMORY_STACK, N1_MEMORY_COW };
+enum n1_memory_kind {
+    N1_MEMORY_ANON = 1,
+    N1_MEMORY_FILE,
+    N1_MEMORY_STACK,
+    N1_MEMORY_COW,
+    N1_MEMORY_KEPT, /* not a touch: what allocation tracing found */
+    N1_MEMORY_KINDS
+};
 
-/* A page-fault sample, standing for `bytes` first touched. */
+/* A page-fault sample, standing for `bytes` first touched. Kind KEPT: at the end of a trace of the allocator,
+ * `bytes` allocated by this stack during it were kept and grew steadily; `address` is how many blocks. The
+ * entries of one trace have the same time. */
 struct n1_model_memory {
     uint64_t time, bytes, address;
     uint32_t thread, node;

@@ -18,8 +18,28 @@ struct n1_window {
 
 enum n1_resolution { N1_RESOLUTION_SAMPLES = 1, N1_RESOLUTION_SECONDS, N1_RESOLUTION_MIXED };
 
+/* What a profile adds up: X(constant, name, what its figures are, unit). For all but CPU the members named
+ * ..._ns hold that unit, and samples are events of the kind. */
+#define N1_PROFILE_OF_MAP(X)                                                                                 \
+    X(CPU, "cpu", "CPU time", NS)                                                                            \
+    X(MEMORY, "memory", "bytes first touched, by page-fault samples", BYTES)                                 \
+    X(KEPT, "kept", "bytes allocated and not given back, by allocation tracing", BYTES)
+
+enum n1_profile_of {
+#define X(constant, ...) N1_OF_##constant,
+    N1_PROFILE_OF_MAP(X)
+#undef X
+        N1_OF_COUNT
+};
+const char *n1_profile_of_name(enum n1_profile_of of); /* "cpu"…; NULL when out of range */
+const char *n1_profile_of_text(enum n1_profile_of of);
+bool n1_profile_of_bytes(enum n1_profile_of of); /* the unit is bytes, else ns */
+int n1_profile_of_find(const char *name);        /* -1 when there is none */
+
 /* A sample passes when every condition that is set holds. */
 struct n1_filter {
+    enum n1_profile_of of;
+    uint32_t memory_kinds;    /* of memory: bits 1 << enum n1_memory_kind; 0: all */
     uint32_t process, thread; /* ids; 0: all */
     uint32_t kinds;           /* bits 1 << enum n1_function_kind of the leaf; 0: all */
     const char

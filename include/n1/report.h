@@ -27,6 +27,7 @@ struct n1_report_format {
     const char *name, *extension, *text;
     int (*write)(FILE *out, struct n1_reader *r, const struct n1_report_options *options,
                  struct n1_error *reterr);
+    bool any_of; /* takes a filter of something else than CPU time (enum n1_profile_of) */
 };
 
 /* All formats but "model" (which is n1/file.h); NULL-terminated by name. */

@@ -127,13 +127,12 @@ struct fixed_head {
     uint64_t time;
 };
 
-struct fixed_tail {
+struct fixed_cpu {
     uint32_t cpu, reserved;
-    uint64_t period;
 };
 
 static void fill(struct n1_raw_sample *sample, const void *record, const struct fixed_head *head,
-                 const struct fixed_tail *tail)
+                 const struct fixed_cpu *cpu)
 {
     struct perf_event_header header;
 
@@ -141,8 +140,7 @@ static void fill(struct n1_raw_sample *sample, const void *record, const struct 
     sample->time = head->time;
     sample->pid = (pid_t)head->pid;
     sample->tid = (pid_t)head->tid;
-    sample->cpu = tail->cpu;
-    sample->weight_ns = tail->period;
+    sample->cpu = cpu->cpu;
     unsigned mode = header.misc & PERF_RECORD_MISC_CPUMODE_MASK;
     sample->in_kernel = mode == PERF_RECORD_MISC_KERNEL || mode == PERF_RECORD_MISC_HYPERVISOR;
 }
@@ -153,12 +151,13 @@ int n1_perf_record_sample(const void *record, size_t size, bool callchain, struc
     struct cursor c = {(const uint8_t *)record + HEADER_BYTES, (const uint8_t *)record + size};
     struct n1_raw_sample sample = {0};
     struct fixed_head head;
-    struct fixed_tail tail;
+    struct fixed_cpu cpu;
     uint64_t abi;
 
-    if (size < HEADER_BYTES || !take(&c, &head, sizeof(head)) || !take(&c, &tail, sizeof(tail)))
+    if (size < HEADER_BYTES || !take(&c, &head, sizeof(head)) || !take(&c, &cpu, sizeof(cpu)) ||
+        !take(&c, &sample.weight_ns, 8))
         return -EBADMSG;
-    fill(&sample, record, &head, &tail);
+    fill(&sample, record, &head, &cpu);
     if (callchain && !take_chain(&c, &sample))
         return -EBADMSG;
     if (!take(&c, &abi, 8) || !take_regs(&c, abi, &sample.user) || !take_stack(&c, abi, &sample.user))
@@ -174,13 +173,13 @@ int n1_perf_record_side(const void *record, size_t size, bool stack, struct n1_r
     struct cursor c = {(const uint8_t *)record + HEADER_BYTES, (const uint8_t *)record + size};
     struct n1_raw_sample sample = {0};
     struct fixed_head head;
-    struct fixed_tail tail;
+    struct fixed_cpu cpu;
     uint64_t abi, address;
 
     if (size < HEADER_BYTES || !take(&c, &head, sizeof(head)) || !take(&c, &address, 8) ||
-        !take(&c, &tail, sizeof(tail)))
+        !take(&c, &cpu, sizeof(cpu)))
         return -EBADMSG;
-    fill(&sample, record, &head, &tail);
+    fill(&sample, record, &head, &cpu);
     if (!take(&c, &abi, 8) || !take_regs(&c, abi, &sample.user) ||
         (stack && !take_stack(&c, abi, &sample.user)))
         return -EBADMSG;

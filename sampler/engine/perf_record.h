@@ -30,8 +30,8 @@ pid_t n1_perf_record_sample_pid(const void *record, size_t size);
 int n1_perf_record_sample(const void *record, size_t size, bool callchain, struct n1_raw_sample *ret_sample,
                           uint64_t *ret_id);
 
-/* The same for a sample of the side events (side.h): with an address after its time, without a call chain,
- * with user registers, and with a stack where `stack` says so. weight_ns is the event's period. */
+/* The same for a sample of the side events (side.h): with an address after its time, without period and
+ * call chain, with user registers, and with a stack where `stack` says so. */
 int n1_perf_record_side(const void *record, size_t size, bool stack, struct n1_raw_sample *ret_sample,
                         uint64_t *ret_address);
 

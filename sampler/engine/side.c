@@ -80,7 +80,9 @@ static void fill_attr(const struct n1_side *side, const struct n1_side_source *s
     if (!source->period)
         return;
     attr->sample_period = source->period;
-    attr->sample_type = N1_PERF_SAMPLE_COMMON | PERF_SAMPLE_ADDR | PERF_SAMPLE_REGS_USER;
+    /* Asked for the period, the kernel reports every single occurrence of a software event instead. */
+    attr->sample_type =
+        (N1_PERF_SAMPLE_COMMON & ~(uint64_t)PERF_SAMPLE_PERIOD) | PERF_SAMPLE_ADDR | PERF_SAMPLE_REGS_USER;
     attr->sample_regs_user = N1_PERF_USER_REGS;
     if (source->stack_bytes) {
         attr->sample_type |= PERF_SAMPLE_STACK_USER;
@@ -413,6 +415,7 @@ static void deliver(struct n1_side *side, struct side_ring *ring)
                 side->stats.damaged++;
             } else {
                 side->stats.samples++;
+                raw.weight_ns = side->config.sources[event->source].period;
                 side->sink(side->context, event->source, &raw, address);
             }
         }

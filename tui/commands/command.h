@@ -29,6 +29,7 @@ struct n1_command_args {
     const char *engine; /* --engine; NULL: not given */
     const char *config, *log;
     size_t top; /* --top; 0: not given */
+    int of;     /* --of; enum n1_profile_of */
     bool redact, json, children, memory;
 };
 
@@ -45,6 +46,7 @@ struct n1_command_args {
 #define N1_TAKES_JSON "j"
 #define N1_TAKES_CHILDREN "C"
 #define N1_TAKES_MEMORY "m"
+#define N1_TAKES_OF "O"
 #define N1_TAKES_FILE "f"
 
 struct n1_command {

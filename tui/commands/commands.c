@@ -5,6 +5,8 @@
 
 #include "tui/resolve.h"
 
+#include "n1/profile.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -51,6 +53,7 @@ static const struct option_line lines[] = {
     {'r', "rate", 'r', "HZ", "samples a second and thread on CPU, 1 to 20000"},
     {'o', "output", 'o', "FILE", "where to write; - is standard output"},
     {'F', "format", 'f', "F", "model, json, text, collapsed, svg"},
+    {'O', "of", 0, "WHAT", "stacks of cpu (default), memory (first touched), kept (traced)"},
     {'e', "engine", 0, "ENGINE", "auto, perf, ptrace or nonstop"},
     {'t', "top", 'n', "N", "number of functions"},
     {'R', "redact", 0, NULL, "leave out command lines, labels and folders"},
@@ -143,6 +146,11 @@ static int take(struct n1_command_args *args, char takes, const char *name, cons
     case 'C':
         args->children = true;
         return 0;
+    case 'O':
+        args->of = n1_profile_of_find(text);
+        return args->of >= 0
+                   ? 0
+                   : n1_error_set(reterr, N1_E_USAGE, "--of takes cpu, memory or kept, not '%s'", text);
     case 'm':
         args->memory = true;
         return 0;

@@ -18,11 +18,15 @@ static int convert(const struct n1_command_args *args, const struct n1_config *c
     }
     if (n1_reader_open_file(args->files[0], &r, &err) < 0)
         return n1_error_print(&err);
+    struct n1_filter filter = {.of = (enum n1_profile_of)args->of};
     struct n1_save save = {
         .format = format,
         .output = output,
         .output_dir = config->output_dir,
-        .report = {.window = {0, UINT64_MAX}, .top = args->top, .redact = args->redact || config->redact},
+        .report = {.window = {0, UINT64_MAX},
+                   .top = args->top,
+                   .redact = args->redact || config->redact,
+                   .filter = &filter},
     };
     int rc = n1_save(r, &save, path, sizeof path, &err);
     n1_reader_close(r);
@@ -54,13 +58,19 @@ static int run_export(const struct n1_command_args *args, const struct n1_config
                       args->format ? "unknown format" : "name a --format");
         return n1_error_print(&err);
     }
+    if (args->of != N1_OF_CPU &&
+        (!n1_report_format_find(args->format) || !n1_report_format_find(args->format)->any_of)) {
+        n1_error_hint(&err, N1_E_USAGE, "use --format collapsed or svg", "export: %s is of CPU time only",
+                      args->format);
+        return n1_error_print(&err);
+    }
     return convert(args, config, args->format, args->output, "export");
 }
 
 const struct n1_command n1_command_export = {
     .name = "export",
-    .usage = "export FILE --format F [-o OUT]",
+    .usage = "export FILE --format F [--of WHAT] [-o OUT]",
     .text = "a recording in another format",
-    .options = N1_TAKES_FILE N1_TAKES_FORMAT N1_TAKES_OUTPUT N1_TAKES_TOP N1_TAKES_REDACT,
+    .options = N1_TAKES_FILE N1_TAKES_FORMAT N1_TAKES_OUTPUT N1_TAKES_TOP N1_TAKES_REDACT N1_TAKES_OF,
     .run = run_export,
 };
