@@ -44,7 +44,7 @@ struct n1_module {
     struct n1_elf_image image; /* valid when READY */
     uint32_t model_id;         /* id under which the feed published it; 0 = not yet. The feed's field. */
 
-    void *unwind;                   /* the walker's tables, NULL until built */
+    void *unwind;                   /* the walker's struct n1_unwind, NULL until the first hit */
     void (*unwind_destroy)(void *); /* how to free them */
 
     struct n1_module_hint hint; /* of the latest mapping seen */

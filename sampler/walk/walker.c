@@ -6,9 +6,7 @@
 #include "sampler/walk/walker.h"
 
 #include "sampler/walk/libunwind.h"
-#include "sampler/walk/unwind_table.h"
-
-#include "n1/time.h"
+#include "sampler/walk/unwind.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -67,25 +65,20 @@ const struct n1_walker_counters *n1_walker_counters(const struct n1_walker *walk
     return &walker->counters;
 }
 
-static void destroy_table(void *table)
+static void destroy_unwind(void *unwind)
 {
-    n1_unwind_table_destroy(table);
+    n1_unwind_destroy(unwind);
 }
 
-static const struct n1_unwind_table *table_of(struct n1_walker *walker, struct n1_module *module)
+/* The rule by the module's unwind information; kind NONE without. */
+static struct n1_unwind_rule rule_of(struct n1_module *module, uint64_t offset)
 {
     if (!module->unwind && module->state == N1_MODULE_READY) {
-        n1_ns begin = n1_time_mono();
-        struct n1_unwind_table *table = n1_unwind_table_build(&module->image);
-        if (!table)
-            return NULL;
-        module->unwind = table;
-        module->unwind_destroy = destroy_table;
-        walker->counters.tables++;
-        walker->counters.table_rows += table->count;
-        walker->counters.table_build_ns += n1_time_mono() - begin;
+        module->unwind = n1_unwind_create(&module->image);
+        module->unwind_destroy = destroy_unwind;
     }
-    return module->unwind;
+    return module->unwind ? n1_unwind_find(module->unwind, offset)
+                          : (struct n1_unwind_rule){.kind = N1_UNWIND_NONE};
 }
 
 /* `pc` is the address to look up; `at` the frame's own, which differs for callers. */
@@ -101,10 +94,7 @@ static void fill(struct n1_walker *walker, struct n1_space *space, struct entry 
     struct n1_module *module = range->module;
     entry->module = module;
     entry->offset = pc + range->delta;
-    entry->rule.kind = N1_UNWIND_NONE;
-    const struct n1_unwind_table *table = table_of(walker, module);
-    if (table)
-        entry->rule = n1_unwind_table_find(table, entry->offset);
+    entry->rule = rule_of(module, entry->offset);
     if (entry->rule.kind == N1_UNWIND_NONE && module->state == N1_MODULE_READY) {
         uint8_t code[CODE_BYTES];
         int64_t n = n1_elf_image_read_vaddr(&module->image, entry->offset + !leaf, code, sizeof(code));

@@ -61,8 +61,6 @@ struct n1_walker_counters {
     uint64_t steps[N1_UNWIND_KINDS]; /* steps by kind of rule; NONE = by frame pointer */
     uint64_t cache_misses;
     uint64_t walks_with_libunwind, libunwind_steps;
-    uint64_t tables, table_rows,
-        table_build_ns; /* unwind tables built, their rows (8 bytes each), time spent */
 };
 
 struct n1_walker;
@@ -72,8 +70,8 @@ int n1_walker_create(size_t max_frames, struct n1_walker **ret_walker);
 void n1_walker_destroy(struct n1_walker *walker);
 
 /* Walks `state` in `space` into `frames` (capacity `cap`). May open modules and build their tables at the
- * first hit (1 to 70 ms for a large module); otherwise allocates nothing. The unwinding tables stay with the
- * modules. */
+ * first hit (up to 2 ms; those of large modules are built aside, see unwind.h); otherwise allocates nothing.
+ * The tables stay with the modules. */
 void n1_walker_walk(struct n1_walker *walker, struct n1_space *space, const struct n1_user_state *state,
                     struct n1_walk_frame *frames, size_t cap, struct n1_walk *ret_walk);
 

@@ -12,6 +12,7 @@
  */
 #include "sampler/walk/walker.h"
 #include "sampler/walk/libunwind.h"
+#include "sampler/walk/unwind.h"
 
 #include "n1/time.h"
 
@@ -249,7 +250,8 @@ static void compare_one(struct n1_walker *walker, struct n1_libunwind *lu, struc
         show_difference(frames, &walk, pcs, count, complete);
 }
 
-static void print(const struct n1_walker_counters *c, struct tally *t, double first_ns, uint64_t misses)
+static void print(const struct n1_modules *modules, const struct n1_walker_counters *c, struct tally *t,
+                  double first_ns, uint64_t misses)
 {
     const double n = (double)sample_count;
     printf("samples %zu  lost %llu  depth median %.0f  complete %.2f %% (libunwind %.2f %%)\n", sample_count,
@@ -267,11 +269,20 @@ static void print(const struct n1_walker_counters *c, struct tally *t, double fi
            "of all\n",
            t->equal, t->plain, share((double)t->equal, (double)t->plain), t->agree, sample_count,
            share((double)t->agree, n));
-    printf("libunwind needed by %.2f %% of samples; first sample %.1f ms; %llu tables, %llu rows, %.2f MB, "
+    size_t tables = 0, rows = 0;
+    n1_ns build_ns = 0, one_ns;
+    for (const struct n1_module *m = modules->head; m; m = m->next) {
+        const struct n1_unwind_table *table = m->unwind ? n1_unwind_table_of(m->unwind, &one_ns) : NULL;
+        if (!table)
+            continue;
+        tables++;
+        rows += table->count;
+        build_ns += one_ns;
+    }
+    printf("libunwind needed by %.2f %% of samples; first sample %.1f ms; %zu tables, %zu rows, %.2f MB, "
            "%.1f ms\n",
-           share((double)t->fallback, n), first_ns / 1e6, (unsigned long long)c->tables,
-           (unsigned long long)c->table_rows, (double)c->table_rows * 8 / 1e6,
-           (double)c->table_build_ns / 1e6);
+           share((double)t->fallback, n), first_ns / 1e6, tables, rows, (double)rows * 8 / 1e6,
+           (double)build_ns / 1e6);
     printf("ends:");
     for (int i = 0; i < N1_WALK_ENDS; i++)
         if (c->ends[i])
@@ -331,7 +342,7 @@ int main(int argc, char **argv)
     misses = n1_walker_counters(walker)->cache_misses - misses;
     for (size_t i = 0; i < sample_count; i++)
         compare_one(walker, lu, &space, i, &tally);
-    print(n1_walker_counters(walker), &tally, first_ns, misses);
+    print(&modules, n1_walker_counters(walker), &tally, first_ns, misses);
 
     for (size_t i = 0; i < sample_count; i++)
         free((void *)samples[i].stack);

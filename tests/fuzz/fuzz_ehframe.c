@@ -1,8 +1,10 @@
 /*
  * Fuzz entry of the unwind information: an input that begins like an ELF file is read as an image, any other
  * as a section (first byte odd: .debug_frame, else .eh_frame). Whatever the bytes are, a table comes out
- * whose rows ascend, and a walk by any of its rules stays inside the stack it was given.
+ * whose rows ascend, and a walk by any of its rules stays inside the stack it was given. Rules one at a time,
+ * by the image's own index, must not leave the image either.
  */
+#include "sampler/walk/unwind_early.h"
 #include "sampler/walk/unwind_table.h"
 
 #include <stdlib.h>
@@ -36,6 +38,22 @@ static void check(const struct n1_unwind_table *table)
     n1_unwind_table_find(table, UINT64_MAX);
 }
 
+static void ask_one_by_one(const struct n1_elf_image *image, const struct n1_unwind_table *table)
+{
+    struct n1_unwind_early *early = n1_unwind_early_create(image);
+    if (!early)
+        return;
+    for (size_t i = 0; table && i < table->count && i < 64; i++)
+        if (n1_unwind_early_find(early, table->base + table->rows[i].pc + i % 3).kind >= N1_UNWIND_KINDS)
+            abort();
+    for (size_t i = 0; i < image->load_count && i < 8; i++) {
+        n1_unwind_early_find(early, image->loads[i].vaddr);
+        n1_unwind_early_find(early, image->loads[i].vaddr + image->loads[i].memory_size / 2);
+    }
+    n1_unwind_early_find(early, UINT64_MAX);
+    n1_unwind_early_destroy(early);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct n1_unwind_table *table = NULL;
@@ -43,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size >= 4 && memcmp(data, "\177ELF", 4) == 0) {
         if (n1_elf_image_init_memory(&image, data, size) == 0) {
             table = n1_unwind_table_build(&image);
+            ask_one_by_one(&image, table);
             n1_elf_image_finish(&image);
         }
     } else if (size > 0) {
