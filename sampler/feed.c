@@ -86,7 +86,7 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
         n1_writer_self_add(feed->w, N1_SELF_TRUNCATED, 1);
     if (raw->user.valid & (1u << N1_REG_RIP)) {
         feed->need.walks++;
-        feed->need.too_short += feed->walk.end == N1_WALK_SHORT;
+        feed->need.too_short += feed->walk.end == N1_WALK_SHORT && raw->user.stack_len >= feed->need.copied;
         if (feed->walk.end == N1_WALK_COMPLETE && feed->walk.stack_used > feed->need.most_bytes)
             feed->need.most_bytes = feed->walk.stack_used;
     }

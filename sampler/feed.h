@@ -14,6 +14,7 @@
 struct n1_stack_need {
     uint64_t walks, too_short;
     uint64_t most_bytes;
+    uint32_t copied; /* bytes copied at most, 0: not known; a stack that ended before is not cured by more */
 };
 
 struct n1_feed {

@@ -2,6 +2,7 @@
  * Bench of engine A: what it costs the target and what it costs itself, on small programs of its own.
  *
  *   build/bench/bench_engine [SECONDS]       length of one measurement, default 0.4
+ *   build/bench/bench_engine tick PID HZ SECONDS     bare ticks on a thread, nothing copied
  *
  * Each figure is a median over ROUNDS alternating unwatched and watched measurements, so that neighbours on
  * the machine hit both alike; "cpu" figures are CPU time of the target, which neighbours do not touch.
@@ -47,6 +48,7 @@ static n1_ns sample_times[GAPS_MAX];
 static double slice_s = 0.4;
 static double ticks_per_us;
 static uint64_t samples, weight_ns, lost;
+static uint32_t stack_bytes; /* to copy with each sample; 0: as the engine begins */
 
 static void on_sample(void *context, const struct n1_raw_sample *sample)
 {
@@ -192,7 +194,7 @@ static void end(pid_t pid)
 static struct n1_perf *attach(pid_t pid, uint32_t rate_hz)
 {
     struct n1_engine_sink sink = {.sample = on_sample, .lost = on_lost};
-    struct n1_perf_config config = {.rate_hz = rate_hz};
+    struct n1_perf_config config = {.rate_hz = rate_hz, .stack_bytes = stack_bytes};
     struct n1_perf *perf;
     struct n1_error err = {0};
 
@@ -296,13 +298,13 @@ static size_t read_bare(struct n1_perf_ring *ring)
 
 /* Both kinds of tick run on one thread at once, at slightly different rates, so that whatever else the
  * machine does meets both; gaps that hold a tick of each are left out. */
-static void bench_gaps(void)
+static void bench_gaps(const char *what)
 {
     static const uint32_t rates[] = {99, 1000, 5000};
     static double bare_us[GAPS_MAX * ROUNDS], engine_us[GAPS_MAX * ROUNDS];
     pid_t pid = start(spin_for_gaps);
 
-    printf("gap in the target per tick, one spinning thread, %d rounds:\n", ROUNDS);
+    printf("gap in the target per tick, one spinning thread, %s, %d rounds:\n", what, ROUNDS);
     for (size_t r = 0; r < 3; r++) {
         size_t bare_count = 0, engine_count = 0;
         for (int round = 0; round < ROUNDS; round++) {
@@ -447,8 +449,29 @@ static void print_machine(void)
            sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+/* Bare ticks on the first thread of a process: what bench_gaps.sh compares the product with. */
+static int tick(pid_t pid, uint32_t rate_hz, double s)
+{
+    struct perf_event_attr attr;
+    struct n1_perf_ring ring;
+
+    n1_perf_attr_ring(&attr, RING_BYTES);
+    attr.config = PERF_COUNT_SW_CPU_CLOCK;
+    attr.sample_period = n1_perf_period_ns(n1_perf_rate_used(rate_hz));
+    int fd = n1_perf_open(&attr, pid, -1, 0);
+    if (fd < 0 || n1_perf_ring_map(&ring, fd, RING_BYTES))
+        return 1;
+    for (double t = 0; t < s; t += 0.1) {
+        nap(0.1);
+        read_bare(&ring);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 5 && !strcmp(argv[1], "tick"))
+        return tick(atoi(argv[2]), (uint32_t)atoi(argv[3]), atof(argv[4]));
     if (argc > 1)
         slice_s = atof(argv[1]);
     if (slice_s < 0.05)
@@ -459,7 +482,10 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     print_machine();
     calibrate();
-    bench_gaps();
+    bench_gaps("stack copy as at first (16 KiB)");
+    stack_bytes = 2048;
+    bench_gaps("stack copy as fitted to it (2 KiB)");
+    stack_bytes = 0;
     bench_operations("pipe ping-pong, at first", play_ping_pong, 99, false);
     bench_operations("pipe ping-pong, settled", play_ping_pong, 99, true);
     bench_operations("pipe ping-pong, at first", play_ping_pong, 1000, false);

@@ -1,11 +1,12 @@
 /*
  * Truth: watches the time stamp counter in a loop and keeps every gap over 2 µs: what ticks, samples and
  * neighbours take from a running thread. counts: gaps, p10_ns, median_ns, p99_ns (of the gaps), lost_ppm (all
- * gaps over the time it ran), each since "ready". Frequency of the counter is measured against
- * CLOCK_MONOTONIC.
+ * gaps over the time it ran), each since "ready", or since SIGUSR2. Frequency of the counter is measured
+ * against CLOCK_MONOTONIC.
  */
 #include "target.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #ifdef __x86_64__
 #include <x86intrin.h>
@@ -47,6 +48,14 @@ TARGET_FUNCTION static uint64_t watch(uint64_t span, uint64_t least)
     return lost;
 }
 
+static volatile sig_atomic_t forget;
+
+static void on_usr2(int sig)
+{
+    (void)sig;
+    forget = 1;
+}
+
 static void set(const char *name, uint64_t value)
 {
     struct truth_row *row = truth_count(name);
@@ -60,10 +69,18 @@ int main(int argc, char **argv)
     while (mono_ns() - ns < 20000000)
         continue;
     double per_ns = (double)(stamp() - ticks) / (double)(mono_ns() - ns);
+    signal(SIGUSR2, on_usr2);
     target_ready();
     uint64_t start = mono_ns();
-    while (target_poll())
+    while (target_poll()) {
         lost += watch((uint64_t)(per_ns * 2e7), (uint64_t)(per_ns * 2000));
+        if (forget) {
+            forget = 0;
+            count = 0;
+            lost = 0;
+            start = mono_ns();
+        }
+    }
     qsort(gaps, count, sizeof(gaps[0]), compare);
     set("gaps", count);
     if (count) {

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-static uint32_t fit(uint32_t bytes, bool raised, uint64_t walks, uint64_t too_short, uint64_t most)
+static uint32_t fit(uint32_t bytes, uint32_t too_little, uint64_t walks, uint64_t too_short, uint64_t most)
 {
-    struct n1_stack_fit f = {.raised = raised};
+    struct n1_stack_fit f = {.too_little = too_little};
     struct n1_stack_need need = {walks, too_short, most};
     return n1_stack_fit_bytes(&f, &need, bytes);
 }
@@ -17,24 +17,30 @@ static uint32_t fit(uint32_t bytes, bool raised, uint64_t walks, uint64_t too_sh
 static void shallow_stacks_cost_less(void **state)
 {
     (void)state;
-    assert_int_equal(fit(16384, false, 500, 0, 300), 1024);
-    assert_int_equal(fit(16384, false, 500, 0, 900), 2048);
-    assert_int_equal(fit(16384, false, 500, 0, 2000), 4096);
-    assert_int_equal(fit(16384, false, 500, 0, 2500), 16384); /* half would do: not worth a change */
-    assert_int_equal(fit(16384, false, 499, 0, 300), 16384);
-    assert_int_equal(fit(16384, false, 100000, 1, 300), 16384); /* one was cut short: depth varies */
-    assert_int_equal(fit(1024, false, 5000, 0, 100), 1024);
+    assert_int_equal(fit(16384, 0, 200, 0, 300), 1024);
+    assert_int_equal(fit(16384, 0, 200, 0, 900), 2048);
+    assert_int_equal(fit(16384, 0, 200, 0, 2000), 3584);
+    assert_int_equal(fit(16384, 0, 200, 0, 7000), 11264);
+    assert_int_equal(fit(16384, 0, 200, 0, 8000), 16384); /* 12.5 would do: not worth a change */
+    assert_int_equal(fit(16384, 0, 199, 0, 300), 16384);
+    assert_int_equal(fit(16384, 0, 100000, 1, 300), 16384); /* one was cut short: depth varies */
+    assert_int_equal(fit(1024, 0, 5000, 0, 100), 1024);
+    assert_int_equal(fit(1024, 0, 5000, 0, 1000), 1024); /* never up without need */
 }
 
 static void deep_stacks_get_more_and_keep_it(void **state)
 {
     (void)state;
-    assert_int_equal(fit(16384, false, 200, 3, 12000), 32768);
-    assert_int_equal(fit(1024, false, 1000, 11, 900), 16384);
-    assert_int_equal(fit(1024, false, 1000, 10, 900), 1024);
-    assert_int_equal(fit(32768, true, 1000, 900, 0), 32768);
-    assert_int_equal(fit(2048, true, 100000, 0, 100), 2048);
-    assert_int_equal(fit(16384, false, 0, 0, 0), 16384);
+    assert_int_equal(fit(16384, 0, 200, 3, 12000), 32768);
+    assert_int_equal(fit(2048, 0, 4, 3, 900), 8192); /* at once: the first stacks are as good as the later */
+    assert_int_equal(fit(4096, 0, 1000, 6, 900), 16384);
+    assert_int_equal(fit(2048, 0, 1000, 5, 900), 2048);
+    assert_int_equal(fit(2048, 0, 2, 2, 900), 2048);
+    assert_int_equal(fit(32768, 16384, 1000, 900, 0), 32768);
+    assert_int_equal(fit(16384, 2048, 1000, 0, 100), 4096); /* less again, but not what was too little */
+    assert_int_equal(fit(8192, 2048, 1000, 0, 100), 4096);
+    assert_int_equal(fit(16384, 8192, 1000, 0, 100), 16384);
+    assert_int_equal(fit(16384, 0, 0, 0, 0), 16384);
 }
 
 int main(void)
