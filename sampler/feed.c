@@ -115,6 +115,40 @@ uint32_t n1_feed_slot(struct n1_feed *feed, struct n1_target *t, pid_t tid, n1_n
     return n1_roster_slot(entry, feed->w, t->id, time);
 }
 
+/* A sample whose engine has no native stacks: Python frames alone. A chain that could not be read as it was
+ * at one instant is rejected, and its CPU time goes to no function. */
+static bool python_alone(struct n1_feed *feed, struct n1_target *t, uint32_t slot,
+                         const struct n1_raw_sample *raw)
+{
+    if (raw->user.valid || !t->python)
+        return false;
+    struct n1_python_stack *stack = n1_feed_python_take(feed, t, raw->tid, raw->time);
+    if (!stack)
+        return false;
+    if (stack->end == N1_PY_CHAIN_TORN || stack->end == N1_PY_CHAIN_BAD) {
+        n1_writer_self_add(feed->w, N1_SELF_REJECTED, 1);
+        return true;
+    }
+    struct n1_model_sample sample = {
+        .time = raw->time,
+        .thread = slot,
+        .flags = stack->flags,
+        .weight_ns = raw->weight_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)raw->weight_ns,
+        .cpu = raw->cpu,
+    };
+    size_t first = 0;
+    if (stack->flags & N1_SAMPLE_IN_GC)
+        sample.leaf = n1_feed_python_mark(feed, t, "[gc]", N1_KIND_GC);
+    else if (stack->count)
+        sample.leaf = stack->frames[first++].frame;
+    else
+        sample.leaf = n1_feed_python_mark(feed, t, "[no Python code]", N1_KIND_NATIVE);
+    for (size_t i = stack->count; i-- > first;)
+        sample.node = n1_writer_node(feed->w, sample.node, stack->frames[i].frame);
+    n1_writer_sample(feed->w, &sample);
+    return true;
+}
+
 static void on_sample(void *context, const struct n1_raw_sample *raw)
 {
     struct n1_feed *feed = context;
@@ -127,7 +161,13 @@ static void on_sample(void *context, const struct n1_raw_sample *raw)
     feed->last_sample = raw->time;
     if (!feed->dump)
         n1_writer_self_add(feed->w, N1_SELF_SAMPLES, 1);
-    n1_feed_stack(feed, t, slot, raw, feed->dump ? N1_SAMPLE_DUMP : 0);
+    if (!python_alone(feed, t, slot, raw))
+        n1_feed_stack(feed, t, slot, raw, feed->dump ? N1_SAMPLE_DUMP : 0);
+}
+
+static void on_stopped(void *context, pid_t pid, pid_t tid, const struct n1_user_state *user)
+{
+    n1_feed_python_read(context, pid, tid, !user);
 }
 
 static void on_mmap(void *context, n1_ns time, const struct n1_mmap_event *event)
@@ -227,6 +267,7 @@ struct n1_engine_sink n1_feed_sink(struct n1_feed *feed)
     return (struct n1_engine_sink){
         .context = feed,
         .sample = on_sample,
+        .stopped = on_stopped,
         .mmap = on_mmap,
         .comm = on_comm,
         .fork = on_fork,

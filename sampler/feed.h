@@ -6,6 +6,7 @@
 #define N1_SAMPLER_FEED_H
 
 #include "sampler/engine/engine.h"
+#include "sampler/feed_python.h"
 #include "sampler/naming.h"
 #include "sampler/targets.h"
 #include "sampler/walk/walker.h"
@@ -29,7 +30,9 @@ struct n1_feed {
     n1_ns last_sample;  /* time of the latest sample delivered */
     uint64_t throttled;
     struct n1_stack_need need;
-    struct n1_walk walk; /* of the last chain */
+    struct n1_feed_python python;
+    struct n1_error python_why; /* why a CPython target shows native frames only; code 0: no reason */
+    struct n1_walk walk;        /* of the last chain */
     struct n1_walk_frame frames[N1_WALK_FRAMES_MAX];
 };
 

@@ -225,6 +225,8 @@ static bool ask(struct n1_naming *n, uint32_t id)
     if (!unnamed && !line)
         return true;
     uint32_t key = frame->module < n->key_capacity ? n->key_of[frame->module] : 0;
+    if (!key && !unnamed)
+        return true; /* named by its run-time, lines and all */
     if (!key) {
         n1_writer_frame_name(n->w, id, 0, N1_FRAME_NAMELESS);
         return true;

@@ -9,20 +9,13 @@
 #include <string.h>
 
 static const struct option long_options[] = {
-    {"control", required_argument, NULL, 'c'},
-    {"pid", required_argument, NULL, 'p'},
-    {"rate", required_argument, NULL, 'r'},
-    {"memory", required_argument, NULL, 'm'},
-    {"engine", required_argument, NULL, 'e'},
-    {"config", required_argument, NULL, 'f'},
-    {"log", required_argument, NULL, 'l'},
-    {"cpus", required_argument, NULL, 'n'},
-    {"children", no_argument, NULL, 'C'},
-    {"dump", no_argument, NULL, 'D'},
-    {"doctor", no_argument, NULL, 'd'},
-    {"faults", no_argument, NULL, 'F'},
-    {"linger", required_argument, NULL, 'L'},
-    {0},
+    {"control", required_argument, NULL, 'c'}, {"pid", required_argument, NULL, 'p'},
+    {"rate", required_argument, NULL, 'r'},    {"memory", required_argument, NULL, 'm'},
+    {"engine", required_argument, NULL, 'e'},  {"config", required_argument, NULL, 'f'},
+    {"log", required_argument, NULL, 'l'},     {"cpus", required_argument, NULL, 'n'},
+    {"children", no_argument, NULL, 'C'},      {"dump", no_argument, NULL, 'D'},
+    {"doctor", no_argument, NULL, 'd'},        {"faults", no_argument, NULL, 'F'},
+    {"linger", required_argument, NULL, 'L'},  {0},
 };
 
 static bool number(const char *text, double min, double max, double *ret)

@@ -3,6 +3,7 @@
  */
 #include "sampler/targets.h"
 
+#include "sampler/python/python.h"
 #include "sampler/seen.h"
 
 #include "n1/log.h"
@@ -27,6 +28,7 @@ static void target_destroy(struct n1_target *t)
     free(t->seen);
     n1_rules_destroy(t->rules);
     n1_metrics_destroy(t->metrics);
+    n1_python_close(t->python);
     n1_threads_finish(&t->threads);
     n1_roster_finish(&t->roster);
     n1_space_finish(&t->space);
@@ -187,6 +189,9 @@ size_t n1_target_children(const struct n1_target *t, pid_t *ret, size_t cap)
 void n1_target_exec(struct n1_target *t, const struct n1_caller *caller, struct n1_writer *w)
 {
     struct n1_error err;
+    n1_python_close(t->python);
+    t->python = NULL;
+    t->no_python = t->python_told = false;
     n1_space_reset(&t->space);
     if (n1_process_refresh(t->process, caller, &err) < 0)
         return;
@@ -229,6 +234,8 @@ void n1_targets_remap(struct n1_targets *targets, const struct n1_remap *remap)
         struct n1_target *t = targets->items[i];
         t->id = n1_remap_process(remap, t->id);
         n1_roster_remap(&t->roster, remap);
+        if (t->python)
+            n1_python_remap(t->python);
     }
     for (struct n1_module *m = targets->modules.head; m; m = m->next)
         m->model_id = n1_remap_module(remap, m->model_id);

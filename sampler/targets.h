@@ -21,13 +21,17 @@ struct n1_series_set {
 };
 
 struct n1_seen;
+struct n1_python;
 
 struct n1_target {
     pid_t pid;
     uint32_t id;                /* in the model */
     struct n1_process *process; /* identity and pidfd */
     struct n1_space space;
-    n1_ns space_loaded; /* when the mappings were last read again for want of one */
+    struct n1_python *python; /* NULL: not CPython, or not known yet */
+    bool no_python;           /* it has been looked for, and is not there */
+    bool python_told;         /* why it cannot be read has been said */
+    n1_ns space_loaded;       /* when the mappings were last read again for want of one */
     struct n1_roster roster;
     struct n1_threads threads;  /* of the last scan */
     struct n1_metrics *metrics; /* NULL when they cannot be read */

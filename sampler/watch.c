@@ -54,8 +54,11 @@ static uint32_t rate_of(const struct n1_watch *watch)
 static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
 {
     const char *engine = watch->options->engine;
+    struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
+    if (!strcmp(engine, "nonstop"))
+        return n1_nonstop_create(rate_of(watch), &sink, &watch->nonstop, reterr);
     if (strcmp(engine, "auto") && strcmp(engine, "perf"))
-        return n1_error_hint(reterr, N1_E_USAGE, "use --engine perf or auto",
+        return n1_error_hint(reterr, N1_E_USAGE, "use --engine auto, perf or nonstop",
                              "the engine '%s' is not built in", engine);
     bool dump = watch->options->dump; /* it needs one sample of each running thread, soon */
     struct n1_perf_config config = {
@@ -64,7 +67,6 @@ static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
         .follow_children = watch->options->children,
         .drain_ms = dump ? 10 : 100,
     };
-    struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
     return n1_perf_create(&config, &sink, &watch->perf, reterr);
 }
 
@@ -76,12 +78,19 @@ static int attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
     int rc = n1_targets_add(&watch->targets, pid, &watch->feed.caller, watch->w, &t, reterr);
     if (rc == 0 && watch->perf)
         rc = n1_perf_add_process(watch->perf, pid, 0, reterr);
+    if (rc == 0 && watch->nonstop)
+        rc = n1_nonstop_add_process(watch->nonstop, pid, reterr);
     if (rc < 0)
         return rc;
     struct n1_error why;
     if (n1_space_load(&t->space, &why) < 0)
         n1_log(N1_LOG_WARN, "watch", "mappings of %d: %s", (int)pid, why.what);
     n1_target_scan_threads(t, watch->w, n1_time_mono());
+    n1_feed_python_look(&watch->feed, t, n1_time_mono(), true);
+    if (watch->nonstop && !t->python && t->no_python)
+        return n1_error_hint(reterr, N1_E_USAGE, "use --engine auto or perf",
+                             "the engine 'nonstop' samples CPython only: %s",
+                             watch->feed.python_why.code ? watch->feed.python_why.what : "this is none");
     return 0;
 }
 
@@ -152,6 +161,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
         attach_children(watch);
     if (o->faults)
         n1_watch_memory(watch, true, NULL);
+    if (watch->nonstop)
+        n1_writer_self(watch->w, N1_SELF_ENGINE, N1_ENGINE_NONSTOP);
     if (!watch->perf)
         return 0;
     struct n1_perf_stats stats;
@@ -167,6 +178,8 @@ static void stop(struct n1_watch *watch)
     watch->touch = NULL;
     if (watch->perf && !watch->feed.dump)
         n1_perf_flush(watch->perf);
+    n1_nonstop_destroy(watch->nonstop);
+    watch->nonstop = NULL;
     n1_perf_destroy(watch->perf);
     watch->perf = NULL;
     if (!watch->w)
@@ -183,6 +196,7 @@ static void finish(struct n1_watch *watch)
     n1_alarms_finish(&watch->alarms);
     n1_figures_finish(&watch->figures);
     n1_targets_finish(&watch->targets);
+    n1_feed_python_finish(&watch->feed.python);
     n1_walker_destroy(watch->feed.walker);
     n1_naming_destroy(watch->naming);
     n1_writer_destroy(watch->w);
@@ -200,6 +214,8 @@ void n1_watch_drain(struct n1_watch *watch, bool all)
         else
             n1_perf_drain(watch->perf);
     }
+    if (watch->nonstop)
+        n1_nonstop_drain(watch->nonstop);
     n1_touch_drain(watch->touch); /* after the engine: it knows the newest mappings */
     n1_naming_pump(watch->naming);
     n1_writer_maintain(watch->w, n1_time_mono());
@@ -227,6 +243,8 @@ static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now
     n1_target_ended(&watch->targets, t, watch->w, now);
     if (watch->perf)
         n1_perf_remove_process(watch->perf, t->pid);
+    if (watch->nonstop)
+        n1_nonstop_remove_process(watch->nonstop, t->pid);
     if (!watch->feed.dump) /* a recording ends now: the log must know before it does */
         n1_alarms_look(&watch->alarms, &watch->targets, now);
     if (!watch->targets.alive) {
@@ -235,16 +253,29 @@ static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now
     }
 }
 
+static void tell_nonstop(const struct n1_watch *watch)
+{
+    struct n1_nonstop_stats stats;
+    n1_nonstop_stats(watch->nonstop, &stats);
+    n1_writer_self(watch->w, N1_SELF_RATE_ASKED, stats.rate_asked_hz);
+    n1_writer_self(watch->w, N1_SELF_RATE_USED, stats.rate_used_hz);
+    n1_writer_self(watch->w, N1_SELF_PERIOD_NS, stats.period_ns);
+}
+
 static void tick(struct n1_watch *watch, n1_ns now)
 {
     for (size_t i = 0; i < watch->targets.count; i++)
-        if (!watch->targets.items[i]->gone)
+        if (!watch->targets.items[i]->gone) {
             n1_target_scan_threads(watch->targets.items[i], watch->w, now);
+            n1_feed_python_look(&watch->feed, watch->targets.items[i], now, false);
+        }
     n1_figures_read(&watch->figures, &watch->targets, now);
     n1_touch_tick(watch->touch, now);
     if (!watch->feed.dump)
         n1_alarms_look(&watch->alarms, &watch->targets, now);
     n1_figures_self(&watch->figures, &watch->targets, watch->naming, watch->perf, now);
+    if (watch->nonstop)
+        tell_nonstop(watch);
     if (watch->perf && watch->targets.alive &&
         n1_stack_fit(&watch->stack_fit, &watch->feed.need, watch->perf) > 0)
         n1_viewers_notice(&watch->viewers, "stacks are deep: copying more of each from now on");
@@ -258,8 +289,8 @@ static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t 
     fds[n++] = (struct pollfd){.fd = n1_viewers_fd(&watch->viewers), .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = watch->signals, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = n1_naming_fd(watch->naming), .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = watch->perf && watch->targets.alive ? n1_perf_fd(watch->perf) : -1,
-                               .events = POLLIN};
+    int engine = watch->perf ? n1_perf_fd(watch->perf) : watch->nonstop ? n1_nonstop_fd(watch->nonstop) : -1;
+    fds[n++] = (struct pollfd){.fd = watch->targets.alive ? engine : -1, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = n1_touch_fd(watch->touch), .events = POLLIN};
     *ret_targets = n;
     for (size_t i = 0; i < watch->targets.count && n < FDS_MAX; i++)

@@ -5,6 +5,7 @@
 #define N1_SAMPLER_WATCH_STATE_H
 
 #include "sampler/alarms.h"
+#include "sampler/engine/nonstop.h"
 #include "sampler/engine/perf.h"
 #include "sampler/feed.h"
 #include "sampler/figures.h"
@@ -23,13 +24,14 @@ struct n1_watch {
     struct n1_writer *w;
     struct n1_targets targets;
     struct n1_naming *naming;
-    struct n1_perf *perf; /* NULL when refused (dumps work without) */
+    struct n1_perf *perf;       /* NULL when refused (dumps work without) */
+    struct n1_nonstop *nonstop; /* instead of it: CPython without native frames */
     struct n1_feed feed;
     struct n1_figures figures;
     struct n1_alarms alarms;
     struct n1_stack_fit stack_fit;
     struct n1_touch *touch; /* NULL: page faults are not sampled */
-    int control; /* socket of the screen in control, -1: none */
+    int control;            /* socket of the screen in control, -1: none */
     int signals;
     struct n1_viewers viewers;
     struct n1_linger linger;

@@ -394,6 +394,8 @@ uint32_t n1_writer_entry_frame(struct n1_writer *w, uint32_t leaf)
     if (frame.state != N1_FRAME_NAMED || !n1_writer_knows(w, N1_SEGMENT_FUNCTIONS, frame.function))
         return leaf;
     bool was = w->overflowed;
+    if (MODULE(w, frame.module)->kind == N1_MODULE_PYTHON)
+        return leaf; /* a frame is a line: few, and worth a row each */
     uint32_t entry = n1_writer_frame(w, frame.module, FUNCTION(w, frame.function)->start);
     w->overflowed = was; /* a row keeps its leaf then; no chain is lost */
     if (!entry)

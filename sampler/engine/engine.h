@@ -24,6 +24,9 @@ struct n1_mmap_event {
 struct n1_engine_sink {
     void *context;
     void (*sample)(void *context, const struct n1_raw_sample *sample);
+    /* The thread is stopped, or (engine nonstop, user NULL) running: what must be read now is read here. Its
+     * sample follows. Nothing but reads of its memory may be done. */
+    void (*stopped)(void *context, pid_t pid, pid_t tid, const struct n1_user_state *user);
     void (*mmap)(void *context, n1_ns time, const struct n1_mmap_event *event);
     void (*comm)(void *context, n1_ns time, pid_t pid, pid_t tid, const char *name, bool exec);
     void (*fork)(void *context, n1_ns time, pid_t pid, pid_t tid, pid_t parent_pid, pid_t parent_tid);
