@@ -41,15 +41,21 @@ void n1_app_resize(struct n1_app *app, int rows, int cols)
     unsigned wanted = app->wanted ? app->wanted : n1_layout_default(rows, cols);
     app->rows = rows;
     app->cols = cols;
-    n1_layout_compute(rows, cols, wanted, app->focus, &app->layout);
+    n1_layout_compute(rows, cols, wanted | (app->travel.past ? N1_LAYOUT_TIMELINE : 0), app->focus,
+                      &app->layout);
 }
 
 struct n1_scene_query n1_app_query(const struct n1_app *app)
 {
-    return (struct n1_scene_query){.span = n1_app_windows[app->window].span,
+    struct n1_scene_query query = {.span = n1_app_windows[app->window].span,
                                    .end = app->paused ? app->paused_at : 0,
                                    .thread_id = app->thread_tid,
                                    .text = app->filter};
+    if (app->travel.past) {
+        query.past = n1_travel_window(&app->travel, query.span, app->created);
+        query.timeline = app->cols > N1_TIMELINE_MARGIN ? app->cols - N1_TIMELINE_MARGIN : 0;
+    }
+    return query;
 }
 
 void n1_app_say(struct n1_app *app, enum n1_role role, double clock, const char *fmt, ...)
@@ -261,6 +267,7 @@ void n1_app_sync(struct n1_app *app, const struct n1_scene *scene, double clock)
     n1_app_resize(app, app->rows, app->cols);
     if (!scene->ready)
         return;
+    app->created = scene->created;
     sync_rows(app, scene, clock);
     sync_detail(app, scene);
     sync_threads(app, scene);

@@ -10,11 +10,13 @@
 #include "tui/layout.h"
 #include "tui/list.h"
 #include "tui/scene.h"
+#include "tui/travel.h"
 
 #include <stdbool.h>
 
 #define N1_INPUT_CAP 128
 #define N1_BACK_MAX 32
+#define N1_TIMELINE_MARGIN 14 /* columns of label and value before the timeline */
 
 /* X(id, name shown) — sort orders of the function table */
 #define N1_SORT_MAP(X)                                                                                       \
@@ -30,7 +32,7 @@ enum n1_sort {
         N1_SORT_COUNT
 };
 
-enum n1_prompt { N1_PROMPT_NONE, N1_PROMPT_FIND, N1_PROMPT_FILTER, N1_PROMPT_DETACH };
+enum n1_prompt { N1_PROMPT_NONE, N1_PROMPT_FIND, N1_PROMPT_FILTER, N1_PROMPT_DETACH, N1_PROMPT_COMPARE };
 
 /* What the owner of the loop has to do after a key; bits. */
 enum n1_effect {
@@ -72,6 +74,9 @@ struct n1_app {
     int window;          /* index into n1_app_windows */
     bool paused;
     n1_ns paused_at;
+    n1_ns created; /* of the model */
+    struct n1_travel travel;
+    struct n1_compare compare;
     /* typing */
     enum n1_prompt prompt;
     char input[N1_INPUT_CAP], find[N1_INPUT_CAP], filter[N1_INPUT_CAP];
@@ -105,6 +110,8 @@ unsigned n1_app_key(struct n1_app *app, const struct n1_scene *scene, uint32_t k
 /* Shows a line in the status row for some seconds. */
 void n1_app_say(struct n1_app *app, enum n1_role role, double clock, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Shows a pane and gives it the focus. */
+void n1_app_focus(struct n1_app *app, enum n1_pane pane);
 /* Draws the whole frame. */
 void n1_app_draw(const struct n1_app *app, const struct n1_scene *scene, double clock,
                  struct n1_canvas *canvas);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void focus(struct n1_app *app, enum n1_pane pane)
+void n1_app_focus(struct n1_app *app, enum n1_pane pane)
 {
     if (app->wanted == 0)
         app->wanted = n1_layout_default(app->rows, app->cols);
@@ -21,7 +21,7 @@ static void focus(struct n1_app *app, enum n1_pane pane)
 static void toggle(struct n1_app *app, enum n1_pane pane)
 {
     if (app->focus != pane) {
-        focus(app, pane);
+        n1_app_focus(app, pane);
         return;
     }
     app->wanted &= ~N1_PANE_BIT(pane);
@@ -34,7 +34,7 @@ static void next_pane(struct n1_app *app, int direction)
     for (int i = 1; i < N1_PANE_COUNT; i++) {
         int pane = (app->focus + i * direction + N1_PANE_COUNT) % N1_PANE_COUNT;
         if (app->layout.pane[pane].rows > 0) {
-            focus(app, (enum n1_pane)pane);
+            n1_app_focus(app, (enum n1_pane)pane);
             return;
         }
     }
@@ -136,13 +136,59 @@ static void go_to_function(struct n1_app *app, const struct n1_scene *scene, uin
     n1_app_select(app, functions[function].id, clock);
 }
 
+/* Another time is another question: a fresh order. */
+static unsigned travelled(struct n1_app *app)
+{
+    app->sorted_by = -1;
+    app->moved_at = -1e9;
+    n1_app_resize(app, app->rows, app->cols);
+    return N1_EFFECT_UPDATE;
+}
+
+/* To the span of the selected event of the log. */
+static unsigned jump(struct n1_app *app, const struct n1_scene *scene, double clock)
+{
+    int row = app->log.selected;
+    if (row < 0 || row >= (int)scene->event_count)
+        return 0;
+    const struct n1_scene_event *event = &scene->events[row];
+    n1_travel_to(&app->travel, event->start, event->end ? event->end : scene->now, scene->created,
+                 scene->now);
+    n1_app_focus(app, N1_PANE_TABLE);
+    n1_app_say(app, N1_ROLE_LOG_WARN, clock, "%.160s  (0: back to now)",
+               event->text[0] ? event->text : event->rule);
+    return travelled(app);
+}
+
+static unsigned travel(struct n1_app *app, const struct n1_scene *scene, enum n1_action action)
+{
+    if (!scene->ready)
+        return 0;
+    switch (action) {
+    case N1_ACTION_TIME_LIVE:
+        app->travel.past = false;
+        break;
+    case N1_ACTION_TIME_MARK:
+        n1_travel_mark(&app->travel, scene->created, scene->now);
+        break;
+    default:
+        n1_travel_step(&app->travel,
+                       action == N1_ACTION_TIME_BACK       ? -1
+                       : action == N1_ACTION_TIME_FORWARD  ? 1
+                       : action == N1_ACTION_TIME_FAR_BACK ? -10
+                                                           : 10,
+                       scene->created, scene->now);
+    }
+    return travelled(app);
+}
+
 static unsigned enter(struct n1_app *app, const struct n1_scene *scene, double clock)
 {
     int row = app->detail.selected;
     switch (app->focus) {
     case N1_PANE_TABLE:
         if (n1_app_selected(app, scene) >= 0)
-            focus(app, N1_PANE_DETAIL);
+            n1_app_focus(app, N1_PANE_DETAIL);
         return 0;
     case N1_PANE_DETAIL:
         if (row < (int)app->caller_count)
@@ -153,6 +199,8 @@ static unsigned enter(struct n1_app *app, const struct n1_scene *scene, double c
     case N1_PANE_FLAME:
         n1_flame_zoom_in(&app->flame, scene->profile);
         return 0;
+    case N1_PANE_LOG:
+        return jump(app, scene, clock);
     case N1_PANE_THREADS:
         row = app->threads.selected - 1;
         app->thread_tid = row >= 0 && row < (int)scene->thread_count ? scene->threads[row].tid : 0;
@@ -178,6 +226,9 @@ static unsigned back(struct n1_app *app)
     } else if (app->thread_tid != 0) {
         app->thread_tid = 0;
         return N1_EFFECT_UPDATE;
+    } else if (app->travel.past) {
+        app->travel.past = false;
+        return travelled(app);
     }
     return 0;
 }
@@ -199,7 +250,7 @@ static void zoom(struct n1_app *app, const struct n1_scene *scene, double clock)
     }
     if (at < 0)
         return;
-    focus(app, N1_PANE_FLAME);
+    n1_app_focus(app, N1_PANE_FLAME);
     app->flame.zoom_function = functions[at].id;
     app->flame.selected = 0;
     n1_app_say(app, N1_ROLE_LOG_INFO, clock, "flame: what %.120s calls; z again shows everything",
@@ -254,6 +305,9 @@ static unsigned pause(struct n1_app *app, const struct n1_scene *scene)
     app->paused_at = scene->now;
     return N1_EFFECT_UPDATE;
 }
+
+static const enum n1_pane numbered[] = {N1_PANE_TABLE,   N1_PANE_DETAIL, N1_PANE_FLAME,
+                                        N1_PANE_THREADS, N1_PANE_MEMORY, N1_PANE_LOG};
 
 static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_action action, double clock)
 {
@@ -324,6 +378,21 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
     case N1_ACTION_BACK:
     case N1_ACTION_LEFT:
         return back(app);
+    case N1_ACTION_TIME_BACK:
+    case N1_ACTION_TIME_FORWARD:
+    case N1_ACTION_TIME_FAR_BACK:
+    case N1_ACTION_TIME_FAR_FORWARD:
+    case N1_ACTION_TIME_MARK:
+    case N1_ACTION_TIME_LIVE:
+        return travel(app, scene, action);
+    case N1_ACTION_PANE_1:
+    case N1_ACTION_PANE_2:
+    case N1_ACTION_PANE_3:
+    case N1_ACTION_PANE_4:
+    case N1_ACTION_PANE_5:
+    case N1_ACTION_PANE_6:
+        n1_app_focus(app, numbered[action - N1_ACTION_PANE_1]);
+        return 0;
     case N1_ACTION_ZOOM:
         zoom(app, scene, clock);
         return 0;

@@ -274,6 +274,18 @@ void n1_canvas_spark(struct n1_canvas *canvas, int row, int col, int cols, const
     }
 }
 
+void n1_canvas_level(struct n1_canvas *canvas, int row, int col, double value, double max, enum n1_role role)
+{
+    const struct n1_glyphs *glyphs = canvas->glyphs;
+    int level = level_of(value, max, glyphs->levels);
+    if (level < 0)
+        n1_canvas_put(canvas, row, col, glyphs->no_data, N1_ROLE_DIM);
+    else if (glyphs->braille)
+        n1_canvas_put(canvas, row, col, braille(level, level), role);
+    else
+        n1_canvas_put(canvas, row, col, glyphs->level[level * 8 / glyphs->levels], role);
+}
+
 static void put_utf8(uint32_t rune, FILE *out)
 {
     if (rune < 0x80) {

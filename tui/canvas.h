@@ -87,6 +87,9 @@ struct n1_spark {
 /* A graph of one row. Zero is the lowest level, unknown is the glyph for no data, a sweep's gap is blank. */
 void n1_canvas_spark(struct n1_canvas *canvas, int row, int col, int cols, const struct n1_spark *spark);
 
+/* One value as one cell of a graph of height `max`; NaN is the glyph for no data. */
+void n1_canvas_level(struct n1_canvas *canvas, int row, int col, double value, double max, enum n1_role role);
+
 /* Writes the characters, then (when `roles`) one letter a cell; trailing blanks removed. For tests and dumps.
  */
 void n1_canvas_dump(const struct n1_canvas *canvas, bool roles, FILE *out);

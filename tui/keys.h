@@ -52,6 +52,18 @@ enum n1_key {
     X(INTERRUPT, N1_KEY_CTRL('C'), 0, "", "leave")                                                           \
     X(PAUSE, ' ', 'p', "", "hold the picture (sampling goes on) and let it go again")                        \
     X(WINDOW, 'd', 0, "", "window: the last 5 s, 30 s, everything")                                          \
+    X(TIME_BACK, ',', 0, "", "travel in time: a second back; every pane shows the window that ends there")   \
+    X(TIME_FORWARD, '.', 0, "", "a second forward")                                                          \
+    X(TIME_FAR_BACK, '<', 0, "", "ten seconds back")                                                         \
+    X(TIME_FAR_FORWARD, '>', 0, "", "ten seconds forward")                                                   \
+    X(TIME_MARK, 'm', 0, "", "mark a span: from here to where you go; again: no span")                       \
+    X(TIME_LIVE, '0', 0, "", "back to now")                                                                  \
+    X(PANE_1, '1', 0, "", "functions")                                                                       \
+    X(PANE_2, '2', 0, "", "callers and callees")                                                             \
+    X(PANE_3, '3', 0, "", "flame pane")                                                                      \
+    X(PANE_4, '4', 0, "", "threads pane")                                                                    \
+    X(PANE_5, '5', 0, "", "memory pane")                                                                     \
+    X(PANE_6, '6', 0, "", "log")                                                                             \
     X(DETAIL, 'c', 0, "", "callers and callees of the selected function")                                    \
     X(LOG, 'l', 0, "", "anomaly log")                                                                        \
     X(ENTER, N1_KEY_ENTER, 0, "", "go in: callers of a function, zoom a frame, filter by thread")            \

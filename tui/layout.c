@@ -47,8 +47,10 @@ static struct n1_rect take_right(struct n1_rect *from, int cols)
     return cut;
 }
 
-static int header_rows(int rows, int cols)
+static int header_rows(int rows, int cols, bool timeline)
 {
+    if (timeline && rows >= 14)
+        return 5;
     if (rows >= 34 && cols >= 100)
         return 4;
     return rows >= 14 ? 3 : rows >= 8 ? 2 : 1;
@@ -82,6 +84,17 @@ static void stack(struct n1_layout *ret, struct n1_rect area, const enum n1_pane
         ret->pane[shown[i]] = i + 1 == n ? area : take_top(&area, area.rows / (n - i));
 }
 
+/* The table, or what one has drilled down to from it: lines, instructions, or one above the other. */
+static void main_pane(struct n1_layout *ret, struct n1_rect body, unsigned wanted, enum n1_pane focus)
+{
+    static const enum n1_pane levels[] = {N1_PANE_SOURCE, N1_PANE_CODE};
+    unsigned bits = wanted & (N1_PANE_BIT(N1_PANE_SOURCE) | N1_PANE_BIT(N1_PANE_CODE));
+    if (bits && focus != N1_PANE_TABLE)
+        stack(ret, body, levels, 2, bits, focus == N1_PANE_SOURCE ? N1_PANE_SOURCE : N1_PANE_CODE);
+    else
+        ret->pane[N1_PANE_TABLE] = body;
+}
+
 static void columns(struct n1_layout *ret, struct n1_rect body, unsigned wanted, enum n1_pane focus)
 {
     static const enum n1_pane left_order[] = {N1_PANE_MEMORY, N1_PANE_THREADS};
@@ -91,8 +104,11 @@ static void columns(struct n1_layout *ret, struct n1_rect body, unsigned wanted,
     ret->gutter_row = body.row;
     ret->gutter_rows = body.rows;
     if (body.cols < MIN_MAIN_COLS + 1 + MIN_DETAIL_COLS) { /* one pane at a time */
-        enum n1_pane main = focus == N1_PANE_LOG || focus == N1_PANE_FLAME ? N1_PANE_TABLE : focus;
-        ret->pane[main] = body;
+        bool below = focus == N1_PANE_LOG || focus == N1_PANE_FLAME;
+        if (below || focus == N1_PANE_TABLE || focus == N1_PANE_SOURCE || focus == N1_PANE_CODE)
+            main_pane(ret, body, wanted, focus);
+        else
+            ret->pane[focus] = body;
         return;
     }
     if (wide && left_bits) {
@@ -106,7 +122,7 @@ static void columns(struct n1_layout *ret, struct n1_rect body, unsigned wanted,
         stack(ret, take_right(&body, cols), right_order, 3, right_bits, focus);
         ret->gutter[1] = take_right(&body, 1).col;
     }
-    ret->pane[N1_PANE_TABLE] = body;
+    main_pane(ret, body, wanted, focus);
 }
 
 void n1_layout_compute(int rows, int cols, unsigned wanted, enum n1_pane focus, struct n1_layout *ret)
@@ -121,7 +137,7 @@ void n1_layout_compute(int rows, int cols, unsigned wanted, enum n1_pane focus, 
         return;
     }
     wanted |= N1_PANE_BIT(focus) | N1_PANE_BIT(N1_PANE_TABLE);
-    ret->header = take_top(&body, header_rows(rows, cols));
+    ret->header = take_top(&body, header_rows(rows, cols, wanted & N1_LAYOUT_TIMELINE));
     if (rows >= 10)
         ret->keys = take_bottom(&body, 1);
     ret->status = take_bottom(&body, 1);

@@ -10,9 +10,12 @@
 
 #include <stdbool.h>
 
-/* X(id, name) — panes a user can see and focus, in the order of Tab; the first is always there. */
+/* X(id, name) — panes a user can see and focus, in the order of Tab. The first is always there, unless SOURCE
+ * or CODE, to which one drills down from it, stand in its place. */
 #define N1_PANE_MAP(X)                                                                                       \
     X(TABLE, "functions")                                                                                    \
+    X(SOURCE, "lines")                                                                                       \
+    X(CODE, "instructions")                                                                                  \
     X(DETAIL, "callers")                                                                                     \
     X(FLAME, "flame")                                                                                        \
     X(THREADS, "threads")                                                                                    \
@@ -26,10 +29,12 @@ enum n1_pane {
         N1_PANE_COUNT
 };
 #define N1_PANE_BIT(pane) (1u << (pane))
+/* In `wanted`: the header is a timeline to travel on, two graphs as wide as the screen and an axis. */
+#define N1_LAYOUT_TIMELINE (1u << 31)
 
 struct n1_layout {
     bool one_line;                      /* too small: only `header` is set, one row */
-    struct n1_rect header;              /* 1 to 4 rows */
+    struct n1_rect header;              /* 1 to 5 rows */
     struct n1_rect pane[N1_PANE_COUNT]; /* rows 0: not shown */
     struct n1_rect status;              /* 1 row: breadcrumb, state, prompt */
     struct n1_rect keys;                /* key bar, 0 or 1 row */

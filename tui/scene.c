@@ -5,6 +5,7 @@
 #include "tui/scene.h"
 
 #include "tui/scene_series.h"
+#include "tui/travel.h"
 
 #include "n1/time.h"
 
@@ -155,6 +156,8 @@ static void thread_figures(const struct n1_scene *scene, struct n1_reader *reade
     double span = scene->now > seen_before && seen_before > 0 ? (double)(scene->now - seen_before) : NAN;
     thread->cpu = cpu / 1e7;
     thread->wait = wait / 1e7;
+    if (scene->past)
+        return; /* counters since the last picture are of now */
     if (isnan(cpu) && before != NULL && thread->run_ns != UINT64_MAX && before->run_ns <= thread->run_ns)
         thread->cpu = isnan(span) ? before->cpu : (double)(thread->run_ns - before->run_ns) / span * 100;
     if (isnan(wait) && before != NULL && thread->wait_ns != UINT64_MAX && before->wait_ns <= thread->wait_ns)
@@ -173,13 +176,14 @@ static int read_threads(struct n1_scene *scene, struct n1_reader *reader, n1_ns 
         struct n1_model_thread entry;
         if (!n1_reader_thread(reader, id, &entry) || entry.tid == 0)
             continue;
-        if (entry.to != 0 && entry.to < scene->window.from)
+        if ((entry.to != 0 && entry.to < scene->window.from) || entry.from >= scene->window.to)
             continue;
         struct n1_scene_thread *thread = &threads[used++];
         thread->id = id;
         thread->tid = entry.tid;
         thread->start_ticks = entry.start_ticks;
-        thread->alive = entry.to == 0 && !scene->ended;
+        thread->alive =
+            scene->past ? entry.to == 0 || entry.to >= scene->window.to : entry.to == 0 && !scene->ended;
         thread->run_ns = entry.run_ns;
         thread->wait_ns = entry.wait_ns;
         copy_text(thread->name, sizeof thread->name, n1_reader_string(reader, entry.name));
@@ -226,13 +230,16 @@ static void read_events(struct n1_scene *scene, struct n1_reader *reader)
         if (got == 0)
             break;
         for (size_t i = 0; i < got; i++) {
-            if (batch[i].start <= scene->now)
+            bool reaches = !scene->past || (batch[i].start < scene->window.to &&
+                                            (batch[i].end == 0 || batch[i].end >= scene->window.from));
+            if (batch[i].start <= scene->now && reaches)
                 read_event(scene, reader, &batch[i]);
         }
     }
 }
 
-/* Latest value, and growth a second over the last minute; why, when unknown. */
+/* Latest value, and growth a second over the last minute; of the past, at the end of the span and over it.
+ * Why, when unknown. */
 static void read_metric(struct n1_scene *scene, struct n1_reader *reader, int id)
 {
     struct n1_scene_metric *metric = &scene->metrics[id];
@@ -245,14 +252,15 @@ static void read_metric(struct n1_scene *scene, struct n1_reader *reader, int id
         copy_text(metric->why, sizeof metric->why, "not measured");
         return;
     }
-    n1_ns minute = 60 * N1_SECOND_NS, from = scene->now > minute ? scene->now - minute : 0;
-    if (n1_reader_points(reader, series, 0, scene->now, points, 1) == 1) {
+    n1_ns minute = 60 * N1_SECOND_NS, at = scene->past ? scene->window.to : scene->now;
+    n1_ns from = scene->past ? scene->window.from : at > minute ? at - minute : 0;
+    if (n1_reader_points(reader, series, 0, at, points, 1) == 1) {
         if (points[0].time & N1_POINT_INVALID)
             copy_text(metric->why, sizeof metric->why, n1_reader_string(reader, (uint32_t)points[0].value));
         else
             metric->value = (double)points[0].value;
     }
-    metric->per_second = n1_series_rate(reader, series, from, scene->now);
+    metric->per_second = n1_series_rate(reader, series, from, at);
 }
 
 static void read_series(struct n1_scene *scene, struct n1_reader *reader)
@@ -266,6 +274,32 @@ static void read_series(struct n1_scene *scene, struct n1_reader *reader)
     n1_series_fill(&source, N1_METRIC_MEM_RSS, scene->process_id, 1, &scene->rss);
     n1_series_fill(&source, N1_METRIC_CPU_WAIT, scene->process_id, 1e-7, &scene->wait);
     n1_series_fill(&source, N1_METRIC_HOST_CPU_STEAL, 0, 1e-7, &scene->steal);
+    if (scene->past) {
+        scene->cpu.last = scene->metrics[N1_METRIC_CPU_TOTAL].per_second / 1e7;
+        scene->rss.last = scene->metrics[N1_METRIC_MEM_RSS].value;
+        scene->wait.last = scene->metrics[N1_METRIC_CPU_WAIT].per_second / 1e7;
+        scene->steal.last = scene->metrics[N1_METRIC_HOST_CPU_STEAL].per_second / 1e7;
+    }
+}
+
+/* From before the span (or the beginning) to now; whole cells, so that the picture holds still while time
+ * goes on. */
+static void read_timeline(struct n1_scene *scene, struct n1_reader *reader, int cols)
+{
+    struct n1_scene_timeline *line = &scene->timeline;
+    cols = cols > N1_TIMELINE_CELLS ? N1_TIMELINE_CELLS : cols;
+    n1_ns before = (scene->window.to - scene->window.from) / 2 + 10 * N1_SECOND_NS;
+    n1_ns from = scene->window.from > scene->created + before ? scene->window.from - before : scene->created;
+    line->cell_s = n1_travel_cell(from, scene->now, cols);
+    n1_ns cell = (n1_ns)line->cell_s * N1_SECOND_NS;
+    line->from = scene->created + (from - scene->created) / cell * cell;
+    uint64_t all = (scene->now - line->from) / cell + 1;
+    line->count = all > (uint64_t)cols ? (size_t)cols : (size_t)all;
+    const struct n1_series_source source = {reader, scene->created, scene->now};
+    n1_series_cells(&source, N1_METRIC_CPU_TOTAL, scene->process_id, 1e-7, line->from, cell, line->cpu,
+                    line->count);
+    n1_series_cells(&source, N1_METRIC_MEM_RSS, scene->process_id, 1, line->from, cell, line->rss,
+                    line->count);
 }
 
 void n1_scene_filter(const struct n1_scene *scene, const struct n1_scene_query *query, struct n1_filter *ret)
@@ -332,14 +366,20 @@ int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const stru
     scene->heartbeat = n1_reader_heartbeat(reader);
     scene->now = query->end ? query->end : n1_reader_now(reader);
     scene->wall_ns = n1_reader_wall_ns(reader, scene->now);
+    scene->past = query->past.to > query->past.from;
     /* Half-open: a window of 30 s is 30 s long, and "all" has the very last sample too. */
     scene->window.to = scene->now + (query->span == 0);
     scene->window.from = query->span && scene->now > query->span ? scene->now - query->span : 0;
+    if (scene->past)
+        scene->window = query->past;
     if (scene->window.from < scene->created)
         scene->window.from = scene->created;
     read_target(scene, reader);
     read_self(scene, reader);
     read_series(scene, reader);
+    scene->timeline.count = 0;
+    if (query->timeline > 0)
+        read_timeline(scene, reader, query->timeline);
     rc = read_threads(scene, reader, seen_before);
     if (rc == 0) {
         read_events(scene, reader);

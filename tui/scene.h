@@ -19,12 +19,15 @@
 #define N1_SCENE_SECONDS 300 /* of the graphs */
 #define N1_SCENE_LOG 200
 #define N1_SCENE_EDGES 64
+#define N1_TIMELINE_CELLS 512
 
 /* What to look at. */
 struct n1_scene_query {
-    n1_ns span;         /* length of the window, 0: everything */
-    n1_ns end;          /* its end; 0: now */
-    uint32_t thread_id; /* kernel's id of a thread to filter by, 0: all */
+    n1_ns span;            /* length of the window, 0: everything */
+    n1_ns end;             /* its end; 0: now */
+    struct n1_window past; /* not empty: this span instead, and every other figure is of it, too */
+    int timeline;          /* cells of the timeline, 0: none */
+    uint32_t thread_id;    /* kernel's id of a thread to filter by, 0: all */
     const char
         *text; /* filter by function or module, NULL or "": none; a leading '!' makes it an expression */
 };
@@ -35,6 +38,15 @@ struct n1_scene_series {
     size_t count;
     uint64_t first;
     double last; /* the newest known value, NaN when there is none */
+};
+
+/* The whole of time from some second on, a cell for each `cell_s` seconds; what is unknown is NaN. */
+struct n1_scene_timeline {
+    double cpu[N1_TIMELINE_CELLS],
+        rss[N1_TIMELINE_CELLS]; /* highest of the cell: a spike is not averaged away */
+    size_t count;
+    n1_ns from; /* start of cell 0 */
+    uint32_t cell_s;
 };
 
 struct n1_scene_metric {
@@ -94,6 +106,8 @@ struct n1_scene {
     uint64_t symbols_pending;
     /* the window */
     struct n1_window window;
+    bool past; /* the window is a span of the past: figures are of it, and those of a moment are of its end */
+    struct n1_scene_timeline timeline;
     struct n1_profile *profile;
     struct n1_history *history;
     uint32_t trend_bucket; /* seconds of one cell of a trend */
@@ -105,7 +119,7 @@ struct n1_scene {
     struct n1_scene_thread *threads; /* busiest first */
     size_t thread_count;
     size_t threads_alive;
-    struct n1_scene_event *events; /* newest first */
+    struct n1_scene_event *events; /* newest first; of the past: those that reach into the window */
     size_t event_count;
     /* for differences between two passes */
     n1_ns self_time;

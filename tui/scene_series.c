@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define POINTS_MAX (N1_SCENE_SECONDS * 4)
+#define CELL_POINTS_MAX 16384
+#define RATE_SLACK (5 * N1_SECOND_NS)
 #define GAP_SECONDS 3 /* a point stands for the seconds after it up to here; later it is a gap */
 
 static bool known(const struct n1_model_point *point)
@@ -66,19 +68,63 @@ void n1_series_fill(const struct n1_series_source *source, int metric, uint32_t 
     }
 }
 
+/* The value of a counter or gauge at `time`, on the straight line between two points. */
+static double value_at(const struct n1_model_point *points, size_t first, size_t last, n1_ns time)
+{
+    size_t i = first;
+    while (i < last && points[i + 1].time <= time)
+        i++;
+    if (i >= last)
+        return (double)points[last].value;
+    double part = time > points[i].time
+                      ? (double)(time - points[i].time) / (double)(points[i + 1].time - points[i].time)
+                      : 0;
+    return (double)points[i].value + part * (double)(points[i + 1].value - points[i].value);
+}
+
 double n1_series_rate(struct n1_reader *reader, uint32_t series, n1_ns from, n1_ns to)
 {
     static struct n1_model_point points[POINTS_MAX];
-    size_t count = series ? n1_reader_points(reader, series, from, to, points, POINTS_MAX) : 0;
-    size_t first = 0;
-    while (first < count && !known(&points[first]))
-        first++;
-    while (count > first && !known(&points[count - 1]))
-        count--;
-    if (count < first + 2 || points[count - 1].time <= points[first].time)
+    n1_ns before = from > RATE_SLACK ? from - RATE_SLACK : 0;
+    size_t all = series ? n1_reader_points(reader, series, before, to + RATE_SLACK, points, POINTS_MAX) : 0;
+    size_t count = 0;
+    for (size_t i = 0; i < all; i++) { /* the known ones, in order of time */
+        if (known(&points[i]) && (count == 0 || points[i].time > points[count - 1].time))
+            points[count++] = points[i];
+    }
+    if (count < 2)
         return NAN;
-    return (double)(points[count - 1].value - points[first].value) /
-           (double)(points[count - 1].time - points[first].time) * 1e9;
+    n1_ns start = from > points[0].time ? from : points[0].time;
+    n1_ns end = to < points[count - 1].time ? to : points[count - 1].time;
+    if (end <= start)
+        return NAN;
+    return (value_at(points, 0, count - 1, end) - value_at(points, 0, count - 1, start)) /
+           (double)(end - start) * 1e9;
+}
+
+void n1_series_cells(const struct n1_series_source *source, int metric, uint32_t scope, double scale,
+                     n1_ns from, n1_ns cell, double *ret, size_t count)
+{
+    static struct n1_model_point points[CELL_POINTS_MAX];
+    uint32_t series = n1_reader_series_find(source->reader, (uint32_t)metric, scope);
+    bool counter = n1_metric_info(metric)->kind == N1_METRIC_KIND_COUNTER;
+    n1_ns before = from > RATE_SLACK ? from - RATE_SLACK : 0;
+    for (size_t i = 0; i < count; i++)
+        ret[i] = NAN;
+    size_t got =
+        series ? n1_reader_points(source->reader, series, before, source->now, points, CELL_POINTS_MAX) : 0;
+    for (size_t i = 0; i < got; i++) {
+        n1_ns time = points[i].time & ~N1_POINT_INVALID;
+        double value = value_of(points, i, counter) * scale;
+        size_t at = time >= from ? (size_t)((time - from) / cell) : count;
+        if (at < count && !isnan(value) && !(ret[at] >= value))
+            ret[at] = value;
+    }
+    for (size_t i = 1; i < count; i++) { /* a cell shorter than the points' pace */
+        if (isnan(ret[i]) && !isnan(ret[i - 1]) && cell < 2 * N1_SECOND_NS && i + 1 < count &&
+            !isnan(ret[i + 1]))
+            ret[i] = ret[i - 1];
+    }
 }
 
 double n1_series_sum(const struct n1_scene_series *series, n1_ns from, n1_ns to, n1_ns created)

@@ -16,9 +16,14 @@ struct n1_series_source {
 /* Fills *ret from a metric (per second when it is a counter), each value multiplied by `scale`. */
 void n1_series_fill(const struct n1_series_source *source, int metric, uint32_t scope, double scale,
                     struct n1_scene_series *ret);
-/* Growth a second between the first and the last known point in [from, to]; NaN with fewer than two. `series`
- * 0 is none. */
+/* Growth a second over [from, to], between known points as near as the series has them: those at most 5 s
+ * outside are taken for where the span begins and ends, and what lies between is taken for even. NaN with
+ * fewer than two. `series` 0 is none. */
 double n1_series_rate(struct n1_reader *reader, uint32_t series, n1_ns from, n1_ns to);
+/* The highest known value a cell of `cell` ns from `from` on, NaN where there is none; scaled like the above.
+ */
+void n1_series_cells(const struct n1_series_source *source, int metric, uint32_t scope, double scale,
+                     n1_ns from, n1_ns cell, double *ret, size_t count);
 /* Sum of the known seconds of a filled series that lie in [from, to). */
 double n1_series_sum(const struct n1_scene_series *series, n1_ns from, n1_ns to, n1_ns created);
 

@@ -57,6 +57,17 @@ static const struct picture {
     {"log-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "l"},
     {"help-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "?"},
     {"help-end-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "?G"},
+    {"past-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<,,,"},
+    {"past-span-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<<,m<,,"},
+    {"past-span-120x40", 40, 120, N1_GLYPH_SET_BLOCK, "<<,m<,,"},
+    {"past-ascii-80x24", 24, 80, N1_GLYPH_SET_ASCII, "<<m<"},
+    {"past-braille-80x24", 24, 80, N1_GLYPH_SET_BRAILLE, "<<m<"},
+    {"past-anomaly-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "l<Down><Enter>"},
+    {"past-log-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "l<Down><Enter>l"},
+    {"past-threads-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<m<<t"},
+    {"past-memory-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<m<<M"},
+    {"past-40x10", 10, 40, N1_GLYPH_SET_BLOCK, "<m<"},
+    {"past-live-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<m<0"},
     {"paused-80x24", 24, 80, N1_GLYPH_SET_BLOCK, " jj"},
 };
 

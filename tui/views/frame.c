@@ -37,7 +37,7 @@ void n1_app_draw(const struct n1_app *app, const struct n1_scene *scene, double 
                           N1_ROLE_BORDER);
     }
     for (int pane = 0; pane < N1_PANE_COUNT; pane++) {
-        if (layout->pane[pane].rows == 0)
+        if (layout->pane[pane].rows == 0 || n1_views[pane] == NULL)
             continue;
         n1_canvas_enter(canvas, layout->pane[pane]);
         n1_views[pane]->draw(canvas, scene, app);

@@ -155,7 +155,10 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
         }
         col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
     }
-    snprintf(text, sizeof text, "window %s", n1_app_windows[app->window].name);
+    if (app->travel.past && app->travel.marked)
+        snprintf(text, sizeof text, "span %.0f s", (double)(scene->window.to - scene->window.from) / 1e9);
+    else
+        snprintf(text, sizeof text, "window %s", n1_app_windows[app->window].name);
     col = piece(canvas, row, col, N1_ROLE_LABEL, text);
     if (scene->rate_used > 0)
         snprintf(text, sizeof text, "%s %.0f Hz", engine_name(scene->engine), scene->rate_used);
@@ -173,8 +176,8 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
                  (double)scene->summary.truncated / (double)scene->summary.samples * 100);
         col = piece(canvas, row, col, N1_ROLE_LABEL, text);
     }
-    if (scene->summary.resolution == N1_RESOLUTION_SECONDS ||
-        scene->summary.resolution == N1_RESOLUTION_MIXED)
+    if (!app->travel.past && (scene->summary.resolution == N1_RESOLUTION_SECONDS ||
+                              scene->summary.resolution == N1_RESOLUTION_MIXED))
         col = piece(canvas, row, col, N1_ROLE_LABEL, "old part by the second");
     if (app->find[0]) {
         snprintf(text, sizeof text, "find: %s", app->find);
@@ -213,11 +216,13 @@ void n1_view_header(struct n1_canvas *canvas, const struct n1_scene *scene, cons
     identity(canvas, scene, app);
     if (!scene->ready)
         return;
-    if (rows >= 2)
+    if (app->travel.past && rows >= 2)
+        n1_view_timeline(canvas, 1, rows >= 5 ? 3 : 1, scene, app);
+    else if (rows >= 2)
         load(canvas, 1, scene, app);
     if (rows >= 3)
         context(canvas, rows - 1, scene, app);
-    if (rows >= 4)
+    if (rows == 4 && !app->travel.past)
         cost(canvas, 2, scene, app);
 }
 

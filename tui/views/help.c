@@ -18,7 +18,7 @@ int n1_view_help_lines(void)
     n1_keys(&keys);
     int lines = (int)keys + 2;
     for (int pane = 0; pane < N1_PANE_COUNT; pane++)
-        lines += lines_of(n1_views[pane]->help) + 1;
+        lines += n1_views[pane] ? lines_of(n1_views[pane]->help) + 1 : 0;
     return lines;
 }
 
@@ -44,8 +44,10 @@ void n1_view_help(struct n1_canvas *canvas, const struct n1_app *app)
             key_line(canvas, row, &keys[i]);
     }
     row++;
-    for (int pane = 0; pane < N1_PANE_COUNT; pane++, row++) {
+    for (int pane = 0; pane < N1_PANE_COUNT; pane++) {
         bool first = true;
+        if (n1_views[pane] == NULL)
+            continue;
         for (const char *at = n1_views[pane]->help; *at;) {
             const char *end = strchr(at, '\n');
             char line[160];
@@ -56,5 +58,6 @@ void n1_view_help(struct n1_canvas *canvas, const struct n1_app *app)
             row++;
             at = end + 1;
         }
+        row++;
     }
 }

@@ -8,12 +8,27 @@
 
 #include <stdio.h>
 
-static void chip_text(const struct n1_scene *scene, const struct n1_app *app, char out[64],
-                      enum n1_role *role)
+/* The finest store that covers the window. */
+static const char *resolution(const struct n1_scene *scene)
+{
+    return scene->summary.resolution == N1_RESOLUTION_SECONDS ? "1 s rows"
+           : scene->summary.resolution == N1_RESOLUTION_MIXED ? "samples and 1 s rows"
+                                                              : "samples";
+}
+
+static void chip_text(const struct n1_scene *scene, const struct n1_app *app, const struct n1_glyphs *glyphs,
+                      char out[64], enum n1_role *role)
 {
     char end[32];
     *role = N1_ROLE_ENDED;
-    if (app->paused) {
+    if (app->travel.past && scene->ready) {
+        char from[N1_FORMAT_CAP], to[N1_FORMAT_CAP];
+        n1_view_clock(from, scene, scene->window.from);
+        n1_view_clock(to, scene, scene->window.to);
+        snprintf(out, 64, " PAST %.10s%s%.10s, %s ", from, glyphs->ascii ? "-" : "\xe2\x80\x93", to,
+                 resolution(scene));
+        *role = N1_ROLE_PAUSED;
+    } else if (app->paused) {
         snprintf(out, 64, " PAUSED ");
         *role = N1_ROLE_PAUSED;
     } else if (scene->link == N1_LINK_LOST) {
@@ -103,11 +118,11 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
         prompt(canvas, app);
         return;
     }
-    chip_text(scene, app, text, &role);
+    chip_text(scene, app, canvas->glyphs, text, &role);
     int col = n1_canvas_text(canvas, 0, 0, role, text) + 1, end = cols;
     if (clock < app->message_until) {
         n1_canvas_text_cut(canvas, 0, col, cols - col, app->message_role, app->message, N1_CUT_END);
-        if (app->paused)
+        if (app->paused || app->travel.past)
             n1_canvas_paint(canvas, 0, 0, cols, N1_ROLE_PAUSED);
         return;
     }
@@ -122,7 +137,11 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
         n1_canvas_text_right(canvas, 0, end, 24, N1_ROLE_LABEL, text);
         end -= n1_text_cols(text) + 1;
     }
-    if (app->paused) {
+    if (app->travel.past && scene->ready && !app->help_open) {
+        selected_text(scene, app, canvas->glyphs, text, sizeof text);
+        n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_PAUSED, text, N1_CUT_MIDDLE);
+        n1_canvas_paint(canvas, 0, 0, cols, N1_ROLE_PAUSED);
+    } else if (app->paused) {
         n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_PAUSED,
                            "the picture is held, sampling goes on; Space goes on", N1_CUT_END);
         n1_canvas_paint(canvas, 0, 0, cols, N1_ROLE_PAUSED);

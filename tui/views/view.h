@@ -6,6 +6,7 @@
 #define N1_TUI_VIEWS_VIEW_H
 
 #include "tui/app.h"
+#include "tui/format.h"
 
 struct n1_view {
     const char *name;
@@ -21,6 +22,11 @@ extern const struct n1_view n1_view_table, n1_view_detail, n1_view_flame, n1_vie
 extern const struct n1_view *const n1_views[N1_PANE_COUNT];
 
 void n1_view_header(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app);
+/* In the header's place of the two graphs while one travels in time: `rows` of CPU, memory and an axis. */
+void n1_view_timeline(struct n1_canvas *canvas, int row, int rows, const struct n1_scene *scene,
+                      const struct n1_app *app);
+/* The clock of a model time, "14:02:10". */
+void n1_view_clock(char out[N1_FORMAT_CAP], const struct n1_scene *scene, n1_ns time);
 /* The whole frame of a terminal too small for panes. */
 void n1_view_one_line(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app);
 void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app,

@@ -59,8 +59,10 @@ static void no_overlap_at_any_size(void **state)
     (void)state;
     for (int rows = 1; rows <= 200; rows += rows < 70 ? 1 : 7) {
         for (int cols = 1; cols <= 500; cols += cols < 20 ? 3 : cols < 200 ? 9 : 43) {
-            for (unsigned wanted = 0; wanted < 1u << N1_PANE_COUNT; wanted += rows < 40 && cols < 130 ? 1 : 5)
+            for (unsigned wanted = 0; wanted < 1u << N1_PANE_COUNT;
+                 wanted += rows < 40 && cols < 130 ? 3 : 11)
                 check(rows, cols, wanted, (enum n1_pane)((wanted + (unsigned)rows) % N1_PANE_COUNT));
+            check(rows, cols, N1_LAYOUT_TIMELINE | (unsigned)cols, (enum n1_pane)(rows % N1_PANE_COUNT));
         }
     }
     check(200, 500, ~0u, N1_PANE_TABLE);
@@ -88,7 +90,11 @@ static void sizes_that_people_have(void **state)
     assert_true(l.pane[N1_PANE_TABLE].cols >= 58);
     n1_layout_compute(60, 200, n1_layout_default(60, 200), N1_PANE_TABLE, &l);
     for (int p = 0; p < N1_PANE_COUNT; p++)
-        assert_true(l.pane[p].rows > 0);
+        assert_true(l.pane[p].rows > 0 || p == N1_PANE_SOURCE || p == N1_PANE_CODE);
+    n1_layout_compute(24, 80, N1_PANE_BIT(N1_PANE_SOURCE), N1_PANE_SOURCE, &l);
+    assert_true(l.pane[N1_PANE_SOURCE].rows >= 16 && l.pane[N1_PANE_TABLE].rows == 0);
+    n1_layout_compute(24, 80, N1_LAYOUT_TIMELINE, N1_PANE_TABLE, &l);
+    assert_int_equal(l.header.rows, 5);
     n1_layout_compute(5, 20, n1_layout_default(5, 20), N1_PANE_TABLE, &l);
     assert_int_equal(l.header.rows, 1);
     assert_int_equal(l.pane[N1_PANE_TABLE].rows, 3);
