@@ -4,6 +4,7 @@
  */
 #include "sampler/blocked.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,71 +12,104 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-struct where {
-    char text[256]; /* of the syscall file */
-    uint64_t sp, pc;
-};
+enum { PAGE = 4096, PIECES = 72 };
 
-/* False when the thread runs, has ended, or may not be read. */
-static bool read_where(const struct n1_target *t, pid_t tid, struct where *ret)
+/* "NR A0 … A5 SP PC" or "-1 SP PC"; anything else is "running". */
+bool n1_blocked_parse(const char *text, size_t len, struct n1_blocked *ret)
 {
-    char path[48];
-    snprintf(path, sizeof path, "task/%d/syscall", (int)tid);
-    int fd = openat(t->process->proc_fd, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    char *end;
+    *ret = (struct n1_blocked){.syscall = -2};
+    if (len == 0 || len >= sizeof ret->text)
         return false;
-    ssize_t got = read(fd, ret->text, sizeof ret->text - 1);
-    close(fd);
-    if (got <= 0)
+    memcpy(ret->text, text, len);
+    ret->text[len] = '\0';
+    errno = 0;
+    long number = strtol(ret->text, &end, 10);
+    if (end == ret->text || errno || number < -1 || number > 100000)
         return false;
-    ret->text[got] = '\0';
-    /* "running", "-1 SP PC" or "NR A0 … A5 SP PC": the last two words. */
-    char *pc = strrchr(ret->text, ' ');
-    if (!pc)
+    uint64_t words[8] = {0};
+    int count = 0, want = number < 0 ? 2 : 8;
+    for (; count < want && *end == ' '; count++) {
+        char *start = end;
+        words[count] = strtoull(start, &end, 16);
+        if (end == start || errno)
+            return false;
+    }
+    if (count != want)
         return false;
-    char *sp = pc;
-    while (sp > ret->text && sp[-1] != ' ')
-        sp--;
-    ret->sp = strtoull(sp, NULL, 16);
-    ret->pc = strtoull(pc, NULL, 16);
+    ret->syscall = (int32_t)number;
+    if (number >= 0)
+        memcpy(ret->args, words, sizeof ret->args);
+    ret->sp = words[want - 2];
+    ret->pc = words[want - 1];
     return ret->sp && ret->pc;
 }
 
-/* The stack's bytes up to the end of its mapping, or as much as is there. */
+int n1_blocked_where(const struct n1_target *t, pid_t tid, struct n1_blocked *ret)
+{
+    char path[48], text[sizeof ret->text];
+    snprintf(path, sizeof path, "task/%d/syscall", (int)tid);
+    int fd = openat(t->process->proc_fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    ssize_t got = read(fd, text, sizeof text - 1);
+    int err = got < 0 ? errno : 0;
+    close(fd);
+    if (got < 0)
+        return -err;
+    return n1_blocked_parse(text, (size_t)got, ret) ? 0 : -EAGAIN;
+}
+
+/* The stack's bytes up to the end of its mapping, or as much as is there. A transfer ends before the first
+ * piece that is not there, so each page is a piece of its own. */
 static size_t read_stack(pid_t pid, uint64_t sp, uint8_t *buf, size_t cap)
 {
     size_t got = 0;
     while (got < cap) {
-        size_t page_end = 4096 - ((sp + got) & 4095);
-        size_t want = got ? cap - got : page_end;
-        struct iovec local = {buf + got, want}, remote = {(void *)(uintptr_t)(sp + got), want};
-        ssize_t n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
-        if (n <= 0 && want > 4096 && got) {
-            /* One call takes all or up to the first hole in whole pieces; go on by pages where it refuses. */
-            remote.iov_len = local.iov_len = 4096;
-            n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+        struct iovec remote[PIECES];
+        size_t pieces = 0, want = 0;
+        for (; pieces < PIECES && got + want < cap; pieces++) {
+            uint64_t at = sp + got + want;
+            size_t len = PAGE - (at & (PAGE - 1));
+            if (len > cap - got - want)
+                len = cap - got - want;
+            remote[pieces] = (struct iovec){(void *)(uintptr_t)at, len};
+            want += len;
         }
+        struct iovec local = {buf + got, want};
+        ssize_t n = process_vm_readv(pid, &local, 1, remote, pieces, 0);
         if (n <= 0)
             break;
         got += (size_t)n;
+        if ((size_t)n < want)
+            break;
     }
     return got;
+}
+
+bool n1_blocked_stack(const struct n1_target *t, pid_t tid, const struct n1_blocked *where, uint8_t *buf,
+                      size_t cap, struct n1_raw_sample *ret)
+{
+    struct n1_raw_sample raw = {
+        .time = n1_time_mono(), .pid = t->pid, .tid = tid, .cpu = UINT32_MAX, .user = {.stack = buf}};
+    raw.user.stack_len = read_stack(t->pid, where->sp, buf, cap);
+    if (!raw.user.stack_len)
+        return false;
+    raw.user.regs[N1_REG_RIP] = where->pc;
+    raw.user.regs[N1_REG_RSP] = where->sp;
+    raw.user.valid = 1u << N1_REG_RIP | 1u << N1_REG_RSP;
+    *ret = raw;
+    return true;
 }
 
 bool n1_blocked_read(const struct n1_target *t, pid_t tid, uint8_t *buf, size_t cap,
                      struct n1_raw_sample *ret)
 {
-    struct where before, after;
-    if (!read_where(t, tid, &before))
+    struct n1_blocked before, after;
+    struct n1_raw_sample raw;
+    if (n1_blocked_where(t, tid, &before) < 0 || !n1_blocked_stack(t, tid, &before, buf, cap, &raw) ||
+        n1_blocked_where(t, tid, &after) < 0 || strcmp(before.text, after.text) != 0)
         return false;
-    struct n1_raw_sample raw = {
-        .time = n1_time_mono(), .pid = t->pid, .tid = tid, .cpu = UINT32_MAX, .user = {.stack = buf}};
-    raw.user.stack_len = read_stack(t->pid, before.sp, buf, cap);
-    if (!raw.user.stack_len || !read_where(t, tid, &after) || strcmp(before.text, after.text))
-        return false;
-    raw.user.regs[N1_REG_RIP] = before.pc;
-    raw.user.regs[N1_REG_RSP] = before.sp;
-    raw.user.valid = 1u << N1_REG_RIP | 1u << N1_REG_RSP;
     *ret = raw;
     return true;
 }

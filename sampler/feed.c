@@ -103,6 +103,8 @@ void n1_feed_stack(struct n1_feed *feed, struct n1_target *t, uint32_t slot, con
         .cpu = raw->cpu,
     };
     n1_writer_sample(feed->w, &sample);
+    feed->last_node = node;
+    feed->last_leaf = leaf;
 }
 
 uint32_t n1_feed_slot(struct n1_feed *feed, struct n1_target *t, pid_t tid, n1_ns time)
@@ -146,6 +148,8 @@ static bool python_alone(struct n1_feed *feed, struct n1_target *t, uint32_t slo
     for (size_t i = stack->count; i-- > first;)
         sample.node = n1_writer_node(feed->w, sample.node, stack->frames[i].frame);
     n1_writer_sample(feed->w, &sample);
+    feed->last_node = sample.node;
+    feed->last_leaf = sample.leaf;
     return true;
 }
 
@@ -163,6 +167,8 @@ static void on_sample(void *context, const struct n1_raw_sample *raw)
         n1_writer_self_add(feed->w, N1_SELF_SAMPLES, 1);
     if (!python_alone(feed, t, slot, raw))
         n1_feed_stack(feed, t, slot, raw, feed->dump ? N1_SAMPLE_DUMP : 0);
+    entry->node = feed->last_node;
+    entry->leaf = feed->last_leaf;
 }
 
 static void on_stopped(void *context, pid_t pid, pid_t tid, const struct n1_user_state *user)

@@ -24,10 +24,11 @@ struct n1_feed {
     struct n1_naming *naming;
     struct n1_walker *walker;
     struct n1_caller caller;
-    bool kernel_frames; /* permitted */
-    bool dump;          /* samples are stacks of a dump */
-    bool children;      /* processes that a target forks become targets */
-    n1_ns last_sample;  /* time of the latest sample delivered */
+    bool kernel_frames;            /* permitted */
+    bool dump;                     /* samples are stacks of a dump */
+    bool children;                 /* processes that a target forks become targets */
+    uint32_t last_node, last_leaf; /* of the latest stack entered */
+    n1_ns last_sample;             /* time of the latest sample delivered */
     uint64_t throttled;
     struct n1_stack_need need;
     struct n1_feed_python python;

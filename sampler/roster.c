@@ -122,7 +122,11 @@ void n1_roster_rename(struct n1_roster_entry *entry, struct n1_writer *w, const 
 
 void n1_roster_remap(struct n1_roster *roster, const struct n1_remap *remap)
 {
-    for (size_t i = 0; i < roster->capacity; i++)
-        if (roster->entries[i].slot)
-            roster->entries[i].slot = n1_remap_thread(remap, roster->entries[i].slot);
+    for (size_t i = 0; i < roster->capacity; i++) {
+        struct n1_roster_entry *entry = &roster->entries[i];
+        if (entry->slot)
+            entry->slot = n1_remap_thread(remap, entry->slot);
+        entry->node = n1_remap_node(remap, entry->node);
+        entry->leaf = n1_remap_frame(remap, entry->leaf);
+    }
 }

@@ -15,8 +15,9 @@ struct n1_roster_entry {
     uint32_t slot; /* thread id in the model, 0: none yet */
     uint64_t start_ticks;
     n1_ns born;
-    bool wanted;   /* a dump has no stack of it yet */
-    char name[16]; /* comm, raw bytes, terminated */
+    uint32_t node, leaf; /* of its last sample on a CPU */
+    bool wanted;         /* a dump has no stack of it yet */
+    char name[16];       /* comm, raw bytes, terminated */
 };
 
 struct n1_roster {

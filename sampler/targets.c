@@ -5,6 +5,7 @@
 
 #include "sampler/python/python.h"
 #include "sampler/seen.h"
+#include "sampler/waits/waits.h"
 
 #include "n1/log.h"
 
@@ -26,6 +27,7 @@ static void target_destroy(struct n1_target *t)
     if (t->seen)
         n1_seen_finish(t->seen);
     free(t->seen);
+    n1_wait_set_destroy(t->waits);
     n1_rules_destroy(t->rules);
     n1_metrics_destroy(t->metrics);
     n1_python_close(t->python);

@@ -22,6 +22,7 @@ struct n1_series_set {
 
 struct n1_seen;
 struct n1_python;
+struct n1_wait_set;
 
 struct n1_target {
     pid_t pid;
@@ -36,10 +37,11 @@ struct n1_target {
     struct n1_threads threads;  /* of the last scan */
     struct n1_metrics *metrics; /* NULL when they cannot be read */
     struct n1_series_set series;
-    uint64_t hidden_base_ns; /* kernel CPU time before we attached; UINT64_MAX: not known yet */
-    struct n1_rules *rules;  /* its anomaly rules; NULL until the first look */
-    struct n1_seen *seen;    /* functions on its blocked stacks when nothing was unusual */
-    n1_ns next_seen;         /* when to look at them again */
+    uint64_t hidden_base_ns;   /* kernel CPU time before we attached; UINT64_MAX: not known yet */
+    struct n1_rules *rules;    /* its anomaly rules; NULL until the first look */
+    struct n1_seen *seen;      /* functions on its blocked stacks when nothing was unusual */
+    struct n1_wait_set *waits; /* what its threads wait for; NULL until the first sweep */
+    n1_ns next_seen;           /* when to look at them again */
     n1_ns attached_at, ended_at;
     int exit_status; /* wait(2) status once gone, -1 unknown */
     bool rules_over; /* the last look at a target that is gone has been taken */

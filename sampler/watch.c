@@ -23,6 +23,8 @@
 /* screens, signals, names, engine, page faults; targets */
 enum { FDS_FIXED = 5, FDS_MAX = FDS_FIXED + N1_TARGETS_MAX };
 
+enum { WAITS_HZ = 20 }; /* sweeps a second over the threads */
+
 static void on_remapped(void *context, const struct n1_remap *remap)
 {
     struct n1_watch *watch = context;
@@ -30,6 +32,8 @@ static void on_remapped(void *context, const struct n1_remap *remap)
     n1_naming_remap(watch->naming, remap);
     n1_figures_remap(&watch->figures, &watch->targets);
     n1_alarms_remap(&watch->alarms, &watch->targets, remap);
+    if (watch->waits)
+        n1_waits_remap(watch->waits, remap);
 }
 
 static int open_signals(void)
@@ -140,6 +144,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     watch->feed.children = o->children;
     n1_figures_init(&watch->figures, watch->w);
     rc = n1_alarms_init(&watch->alarms, &watch->feed, &watch->config, reterr);
+    if (rc == 0 && n1_waits_create(&watch->feed, WAITS_HZ, &watch->waits) < 0)
+        rc = n1_error_set(reterr, -ENOMEM, "out of memory");
     if (rc < 0)
         return rc;
     rc = n1_attend_start(watch, reterr);
@@ -186,6 +192,8 @@ static void stop(struct n1_watch *watch)
         return;
     if (watch->naming)
         n1_naming_pump(watch->naming);
+    for (size_t i = 0; watch->waits && i < watch->targets.count; i++)
+        n1_waits_end(watch->waits, watch->targets.items[i], n1_time_mono());
     n1_writer_flush(watch->w);
     n1_writer_heartbeat(watch->w, n1_time_mono());
     n1_writer_state(watch->w, N1_STATE_CLOSED);
@@ -194,6 +202,7 @@ static void stop(struct n1_watch *watch)
 static void finish(struct n1_watch *watch)
 {
     n1_alarms_finish(&watch->alarms);
+    n1_waits_destroy(watch->waits);
     n1_figures_finish(&watch->figures);
     n1_targets_finish(&watch->targets);
     n1_feed_python_finish(&watch->feed.python);
@@ -240,6 +249,7 @@ static void tell_losses(struct n1_watch *watch)
 static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now)
 {
     n1_watch_drain(watch, true);
+    n1_waits_end(watch->waits, t, now);
     n1_target_ended(&watch->targets, t, watch->w, now);
     if (watch->perf)
         n1_perf_remove_process(watch->perf, t->pid);
@@ -322,8 +332,17 @@ static void loop(struct n1_watch *watch)
             if (watch->next_tick <= now)
                 watch->next_tick = now + N1_SECOND_NS;
         }
+        bool sweeps = watch->targets.alive && !watch->paused && !watch->feed.dump;
+        if (sweeps && now >= n1_waits_due(watch->waits)) {
+            n1_waits_sweep(watch->waits, now);
+            n1_naming_pump(watch->naming);
+        }
         size_t n = poll_set(watch, fds, &first_target);
-        int wait_ms = (int)((watch->next_tick - n1_time_mono()) / 1000000 + 1);
+        n1_ns next = watch->next_tick;
+        if (sweeps && n1_waits_due(watch->waits) < next)
+            next = n1_waits_due(watch->waits);
+        now = n1_time_mono();
+        int wait_ms = next > now ? (int)((next - now) / 1000000 + 1) : 0;
         if (watch->names_asked && wait_ms > 20)
             wait_ms = 20;
         if (wait_ms < 0)

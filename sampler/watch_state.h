@@ -14,6 +14,7 @@
 #include "sampler/stack_fit.h"
 #include "sampler/viewers/linger.h"
 #include "sampler/viewers/viewers.h"
+#include "sampler/waits/waits.h"
 
 #include "n1/config.h"
 #include "n1/control.h"
@@ -36,6 +37,7 @@ struct n1_watch {
     struct n1_viewers viewers;
     struct n1_linger linger;
     n1_ns started, linger_default;
+    struct n1_waits *waits;
     n1_ns next_tick;
     bool stop, paused;
     bool over_budget;     /* sampling was stopped because it cost too much with nobody watching */

@@ -53,7 +53,9 @@
 #define WAITS_FIELDS(F)                                                                                      \
     F(start, N)                                                                                              \
     F(end, N)                                                                                                \
-    F(thread, THREAD) F(node, NODE) F(leaf, FRAME) F(wait_class, N) F(resource, STRING) F(syscall, N)
+    F(thread, THREAD)                                                                                        \
+    F(node, NODE)                                                                                            \
+    F(leaf, FRAME) F(wait_class, N) F(resource, STRING) F(syscall, N) F(owner, THREAD) F(flags, N)
 #define SECONDS_FIELDS(F)                                                                                    \
     F(second, N)                                                                                             \
     F(thread, THREAD) F(node, NODE) F(leaf, FRAME) F(count, N) F(flags, N) F(weight_ns, N) F(bytes, N)

@@ -42,13 +42,20 @@ enum n1_file_chunk n1_file_chunk_of(enum n1_segment_kind kind)
     return (enum n1_file_chunk)type;
 }
 
-size_t n1_file_record_bytes(uint32_t type)
+uint32_t n1_file_chunk_version(uint32_t type)
+{
+    return type == N1_FILE_WAITS ? 2 : 1;
+}
+
+size_t n1_file_record_bytes(uint32_t type, uint32_t version)
 {
     switch (type) {
     case N1_FILE_SERIES:
         return N1_FILE_SERIES_BYTES;
     case N1_FILE_END:
         return N1_FILE_END_BYTES;
+    case N1_FILE_WAITS:
+        return version == 1 ? N1_FILE_WAIT_1_BYTES : n1_model_fields[N1_SEGMENT_WAITS].packed_bytes;
     default: {
         int kind = n1_file_chunk_kind(type);
         return kind < 0 ? 0 : n1_model_fields[kind].packed_bytes;
@@ -100,12 +107,13 @@ size_t n1_file_pack(enum n1_segment_kind kind, const void *entry, uint8_t *recor
     return at;
 }
 
-void n1_file_unpack(enum n1_segment_kind kind, const uint8_t *record, void *entry)
+void n1_file_unpack(enum n1_segment_kind kind, const uint8_t *record, size_t bytes, void *entry)
 {
     const struct n1_fields *fields = &n1_model_fields[kind];
     memset(entry, 0, fields->stride);
-    for (unsigned i = 0; i < fields->count; i++) {
+    for (unsigned i = 0; i < fields->count && bytes >= fields->field[i].bytes; i++) {
         memcpy((char *)entry + fields->field[i].at, record, fields->field[i].bytes);
         record += fields->field[i].bytes;
+        bytes -= fields->field[i].bytes;
     }
 }

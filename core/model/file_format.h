@@ -52,6 +52,8 @@ enum n1_file_chunk {
 
 /* A record of SERIES: metric's name, its unit's name (strings), scope id, enum n1_metric_scope. */
 #define N1_FILE_SERIES_BYTES 16u
+/* A record of WAITS of version 1. */
+#define N1_FILE_WAIT_1_BYTES 40u
 /* A record of END: type u32, zero u32, records u64. */
 #define N1_FILE_END_BYTES 16u
 
@@ -61,15 +63,18 @@ const char *n1_file_chunk_name(uint32_t type);
 int n1_file_chunk_kind(uint32_t type);
 /* Chunk type of a segment; END when it has none. */
 enum n1_file_chunk n1_file_chunk_of(enum n1_segment_kind kind);
-/* Bytes of a record; 0 when its records have no fixed length (META, STRINGS). */
-size_t n1_file_record_bytes(uint32_t type);
+/* Newest version of a type's records: 2 for WAITS, whose version 1 ended before owner and flags; else 1. */
+uint32_t n1_file_chunk_version(uint32_t type);
+/* Bytes of a record of that version; 0 when its records have no fixed length (META, STRINGS). */
+size_t n1_file_record_bytes(uint32_t type, uint32_t version);
 
 /* CRC-32 of IEEE 802.3 (that of zlib and PNG); `crc` is 0 at the start, or the value so far. */
 uint32_t n1_crc32(uint32_t crc, const void *data, size_t bytes);
 
 /* An entry as a record and back: its fields in the order of fields.c, packed. Returns the record's bytes. */
 size_t n1_file_pack(enum n1_segment_kind kind, const void *entry, uint8_t *record);
-void n1_file_unpack(enum n1_segment_kind kind, const uint8_t *record, void *entry);
+/* Members that a shorter record of an older version does not have become 0. */
+void n1_file_unpack(enum n1_segment_kind kind, const uint8_t *record, size_t bytes, void *entry);
 
 static inline uint32_t n1_get_u32(const uint8_t *p)
 {

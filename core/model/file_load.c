@@ -87,7 +87,8 @@ static int read_chunk(const struct loading *l, uint64_t at, struct chunk *c)
     bool known = c->type >= N1_FILE_META && c->type < N1_FILE_CHUNK_END;
     if (c->bytes > l->bytes - at - sizeof(head))
         return damaged(l, c, "the file ends inside it");
-    if (known ? c->version != 1 : (c->flags & N1_FILE_CHUNK_MUST) != 0)
+    if (known ? c->version < 1 || c->version > n1_file_chunk_version(c->type)
+              : (c->flags & N1_FILE_CHUNK_MUST) != 0)
         return n1_error_set(l->reterr, N1_E_VERSION,
                             "%s needs a later n1top: chunk type %u version %u at byte %" PRIu64, l->path,
                             c->type, c->version, at);
@@ -190,11 +191,11 @@ static int count_chunk(struct loading *l, const struct chunk *c)
     }
     if (c->type == N1_FILE_STRINGS)
         return count_strings(l, c);
-    if (c->bytes % n1_file_record_bytes(c->type) != 0)
+    if (c->bytes % n1_file_record_bytes(c->type, c->version) != 0)
         return damaged(l, c, "its length is not a whole number of records");
     if (c->type == N1_FILE_END)
         return check_end(l, c);
-    l->records[c->type] += c->bytes / n1_file_record_bytes(c->type);
+    l->records[c->type] += c->bytes / n1_file_record_bytes(c->type, c->version);
     return l->records[c->type] < UINT32_MAX ? 0 : damaged(l, c, "there are too many records");
 }
 
@@ -288,14 +289,14 @@ static int fill_chunk(struct loading *l, const struct chunk *c)
         return 0;
     if (c->type == N1_FILE_STRINGS)
         return fill_strings(l, c);
-    size_t record = n1_file_record_bytes(c->type);
+    size_t record = n1_file_record_bytes(c->type, c->version);
     uint64_t entry[16];
     for (uint64_t at = 0; at + record <= c->bytes; at += record) {
         int status = 0;
         if (c->type == N1_FILE_SERIES) {
             status = fill_series(l, c, l->payload + at);
         } else {
-            n1_file_unpack((enum n1_segment_kind)kind, l->payload + at, entry);
+            n1_file_unpack((enum n1_segment_kind)kind, l->payload + at, record, entry);
             if (!ids_are_good(l, (enum n1_segment_kind)kind, entry))
                 status = damaged(l, c, "an id is beyond its table");
             else if (c->type == N1_FILE_POINTS)

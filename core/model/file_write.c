@@ -69,7 +69,7 @@ static int flush(struct recording *f)
         return 0;
     uint8_t head[N1_FILE_CHUNK_BYTES];
     n1_put_u32(head, f->type);
-    n1_put_u32(head + 4, 1);
+    n1_put_u32(head + 4, n1_file_chunk_version(f->type));
     n1_put_u64(head + 8, f->used);
     n1_put_u32(head + 16, n1_crc32(0, f->payload, f->used));
     n1_put_u32(head + 20, f->type == N1_FILE_META || f->type == N1_FILE_END ? N1_FILE_CHUNK_MUST : 0);

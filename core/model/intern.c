@@ -309,6 +309,17 @@ const struct n1_model_frame *n1_writer_frame_at(const struct n1_writer *w, uint3
     return n1_writer_knows(w, N1_SEGMENT_FRAMES, frame) ? FRAME(w, frame) : &none;
 }
 
+const char *n1_writer_frame_function(const struct n1_writer *w, uint32_t frame, size_t *ret_len)
+{
+    uint32_t function = n1_writer_frame_at(w, frame)->function;
+    if (!n1_writer_knows(w, N1_SEGMENT_FUNCTIONS, function))
+        return NULL;
+    const struct n1_model_string *s = N1_WRITER_ENTRY(
+        w, STRING_INDEX, n1_model_string, N1_WRITER_ENTRY(w, FUNCTIONS, n1_model_function, function)->name);
+    *ret_len = s->len;
+    return (const char *)w->entries[N1_SEGMENT_STRING_BYTES] + s->offset;
+}
+
 void n1_writer_frame_name(struct n1_writer *w, uint32_t frame, uint32_t function, enum n1_frame_state state)
 {
     if (n1_writer_knows(w, N1_SEGMENT_FRAMES, frame) && function < w->head[N1_SEGMENT_FUNCTIONS])

@@ -76,6 +76,22 @@ void n1_writer_wait_end(struct n1_writer *w, uint64_t index, n1_ns end)
         n1_word_store(&((struct n1_model_wait *)n1_writer_ring_entry(w, N1_SEGMENT_WAITS, index))->end, end);
 }
 
+void n1_writer_wait_class(struct n1_writer *w, uint64_t index, enum n1_wait_class wait_class)
+{
+    if (!is_kept(w, N1_SEGMENT_WAITS, index))
+        return;
+    struct n1_model_wait *wait = n1_writer_ring_entry(w, N1_SEGMENT_WAITS, index);
+    n1_word_store(&wait->leaf, n1_word_pair(wait->leaf, wait_class));
+}
+
+void n1_writer_wait_owner(struct n1_writer *w, uint64_t index, uint32_t owner, uint32_t flags)
+{
+    if (!is_kept(w, N1_SEGMENT_WAITS, index))
+        return;
+    struct n1_model_wait *wait = n1_writer_ring_entry(w, N1_SEGMENT_WAITS, index);
+    n1_word_store(&wait->owner, n1_word_pair(owner, flags));
+}
+
 void n1_writer_memory(struct n1_writer *w, const struct n1_model_memory *m)
 {
     struct n1_model_memory entry = *m;

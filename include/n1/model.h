@@ -274,12 +274,21 @@ enum n1_wait_class {
     N1_WAIT_OTHER
 };
 
+enum n1_wait_flags {
+    N1_WAIT_PART = 1 << 0,   /* stands for several waits too short to be told apart: the time is right, the
+                                number is a least one */
+    N1_WAIT_BEFORE = 1 << 1, /* it had begun before we came: its start is when it was first seen */
+    N1_WAIT_DEAD = 1 << 2,   /* its owner waits for it in turn: a deadlock */
+    N1_WAIT_DEEP = 1 << 3    /* uninterruptible (state D) */
+};
+
 /* One wait, however long: written at its start with end 0, and once more at its end. */
 struct n1_model_wait {
     uint64_t start, end;
     uint32_t thread, node;
     uint32_t leaf, wait_class;
     uint32_t resource, syscall; /* string; system call number + 1, 0 unknown */
+    uint32_t owner, flags;      /* one word: thread that holds what is waited for; enum n1_wait_flags */
 };
 
 /* CPU samples of one second under one (thread, node, leaf, flags). `leaf` is the entry frame of the leaf's

@@ -79,6 +79,9 @@ uint32_t n1_writer_frame_find(struct n1_writer *w, uint32_t module, uint64_t off
 /* What the writer holds of a frame; valid until the next call. All zero for an unknown id. */
 const struct n1_model_frame *n1_writer_frame_at(const struct n1_writer *w, uint32_t frame);
 
+/* Name of a frame's function, not terminated, valid until the next call; NULL while it has none. */
+const char *n1_writer_frame_function(const struct n1_writer *w, uint32_t frame, size_t *ret_len);
+
 /* --- what may be written later --- */
 void n1_writer_frame_name(struct n1_writer *w, uint32_t frame, uint32_t function, enum n1_frame_state state);
 void n1_writer_frame_line(struct n1_writer *w, uint32_t frame, uint32_t file, uint32_t line);
@@ -102,6 +105,9 @@ void n1_writer_sample(struct n1_writer *w, const struct n1_model_sample *s);
 /* Pushes a wait; returns its index in the ring, to be given to n1_writer_wait_end while it is not lapped. */
 uint64_t n1_writer_wait(struct n1_writer *w, const struct n1_model_wait *wait);
 void n1_writer_wait_end(struct n1_writer *w, uint64_t index, n1_ns end);
+/* What is learnt of a wait while it lasts: a better class (names came), who holds the lock, flags. */
+void n1_writer_wait_class(struct n1_writer *w, uint64_t index, enum n1_wait_class wait_class);
+void n1_writer_wait_owner(struct n1_writer *w, uint64_t index, uint32_t owner, uint32_t flags);
 void n1_writer_memory(struct n1_writer *w, const struct n1_model_memory *m);
 void n1_writer_point(struct n1_writer *w, uint32_t series, n1_ns time, int64_t value);
 void n1_writer_point_unknown(struct n1_writer *w, uint32_t series, n1_ns time, uint32_t why);

@@ -34,11 +34,12 @@ static void load(const uint8_t *data, size_t size)
     n1_reader_close(r);
 }
 
-static uint64_t records_in(uint32_t type, const uint8_t *payload, uint64_t bytes)
+static uint64_t records_in(uint32_t type, uint32_t version, const uint8_t *payload, uint64_t bytes)
 {
     uint64_t records = 0;
+    size_t each = n1_file_record_bytes(type, version);
     if (type != N1_FILE_STRINGS)
-        return type == N1_FILE_META ? 1 : n1_file_record_bytes(type) ? bytes / n1_file_record_bytes(type) : 0;
+        return type == N1_FILE_META ? 1 : each ? bytes / each : 0;
     for (uint64_t at = 0; at + 4 <= bytes; at += 4 + (uint64_t)n1_get_u32(payload + at))
         records++;
     return records;
@@ -57,7 +58,7 @@ static void put_right(uint8_t *data, size_t size)
         if (bytes > size - at - N1_FILE_CHUNK_BYTES)
             return;
         if (type < N1_FILE_END)
-            records[type] += records_in(type, payload, bytes);
+            records[type] += records_in(type, n1_get_u32(data + at + 4), payload, bytes);
         for (uint64_t i = 0; type == N1_FILE_END && i + N1_FILE_END_BYTES <= bytes; i += N1_FILE_END_BYTES)
             if (n1_get_u32(payload + i) < N1_FILE_END)
                 n1_put_u64(payload + i + 8, records[n1_get_u32(payload + i)]);

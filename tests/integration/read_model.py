@@ -27,8 +27,8 @@ RECORDS = {
     "POINTS": (11, "IQq", "series time value", {"series": "SERIES"}),
     "SAMPLES": (12, "QIIIIII", "time thread node leaf flags weight cpu",
                 {"thread": "THREADS", "node": "NODES", "leaf": "FRAMES"}),
-    "WAITS": (13, "QQIIIIII", "start end thread node leaf class resource syscall",
-              {"thread": "THREADS", "node": "NODES", "leaf": "FRAMES", "resource": "STRINGS"}),
+    "WAITS": (13, "QQIIIIIIII", "start end thread node leaf class resource syscall owner flags",
+              {"thread": "THREADS", "owner": "THREADS", "node": "NODES", "leaf": "FRAMES", "resource": "STRINGS"}),
     "SECONDS": (14, "IIIIIIQQ", "second thread node leaf count flags weight bytes",
                 {"thread": "THREADS", "node": "NODES", "leaf": "FRAMES"}),
     "MEMORY": (15, "QQQIIII", "time bytes address thread node leaf kind",
@@ -68,8 +68,10 @@ def read(path):
                 model["STRINGS"].append(payload[where + 4:where + 4 + size].decode())
                 where += 4 + size
         elif kind in BY_TYPE:
-            need(version == 1, f"chunk {kind} of version {version}")
             name, fields, record = BY_TYPE[kind]
+            if kind == 13 and version == 1: # ended before owner and flags
+                payload = b"".join(payload[i:i + 40] + bytes(8) for i in range(0, length, 40))
+            need(version == (2 if kind == 13 else 1) or kind == 13 and version == 1, f"chunk {kind} of version {version}")
             model[name] += [record(*values) for values in fields.iter_unpack(payload)]
         elif kind == 17:
             names = {1: "META", 2: "STRINGS"} | {t: BY_TYPE[t][0] for t in BY_TYPE}
