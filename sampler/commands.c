@@ -17,19 +17,16 @@ static void rate(struct n1_watch *watch, uint64_t hz)
     struct n1_error err = {0};
     if (hz < 1 || hz > 20000)
         n1_error_set(&err, N1_E_USAGE, "the rate must lie between 1 and 20000 Hz");
-    else if (!watch->perf && !watch->nonstop)
+    else if (!watch->engine.ops)
         n1_error_set(&err, N1_E_FAILED, "nothing is being sampled");
-    else if (watch->perf ? n1_perf_set_rate(watch->perf, (uint32_t)hz) < 0
-                         : n1_nonstop_set_rate(watch->nonstop, (uint32_t)hz) < 0)
+    else if (watch->engine.ops->set_rate(watch->engine.self, (uint32_t)hz) < 0)
         n1_error_set(&err, N1_E_FAILED, "the kernel refused the rate");
     n1_server_done(watch->control, N1_CONTROL_RATE, &err);
 }
 
 int n1_watch_pause(struct n1_watch *watch, bool paused)
 {
-    int rc = watch->perf      ? n1_perf_pause(watch->perf, paused)
-             : watch->nonstop ? n1_nonstop_pause(watch->nonstop, paused)
-                              : -ENODEV;
+    int rc = watch->engine.ops ? watch->engine.ops->pause(watch->engine.self, paused) : -ENODEV;
     if (rc == 0)
         watch->paused = paused;
     if (watch->targets.alive)

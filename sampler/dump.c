@@ -57,13 +57,14 @@ int n1_watch_dump(struct n1_watch *watch, struct n1_error *reterr)
     for (size_t i = 0; i < t->roster.capacity; i++)
         t->roster.entries[i].wanted = t->roster.entries[i].tid && t->roster.entries[i].slot;
     for (int waited = 0; try_blocked(watch, t, buf) && waited < TRIES_MS; waited += STEP_MS) {
-        struct pollfd p = {.fd = watch->perf ? n1_perf_fd(watch->perf) : -1, .events = POLLIN};
+        struct pollfd p = {.fd = watch->engine.ops ? watch->engine.ops->fd(watch->engine.self) : -1,
+                           .events = POLLIN};
         poll(&p, 1, STEP_MS);
         n1_watch_drain(watch, false);
     }
     enter_missing(watch, t);
-    if (watch->perf)
-        n1_perf_remove_process(watch->perf, t->pid);
+    if (watch->engine.ops)
+        watch->engine.ops->remove_process(watch->engine.self, t->pid);
     free(buf);
     return 0;
 }

@@ -120,7 +120,7 @@ static uint64_t cpu_of(pid_t pid)
 }
 
 void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const struct n1_naming *naming,
-                     const struct n1_perf *perf, n1_ns now)
+                     const struct n1_engine *engine, n1_ns now)
 {
     struct rusage own, ended;
     getrusage(RUSAGE_SELF, &own);
@@ -135,17 +135,20 @@ void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const str
         f->memory_read = now;
         n1_writer_self(f->w, N1_SELF_MEMORY_BYTES, pss_of(getpid()) + (helper ? pss_of(helper) : 0));
     }
-    if (!perf)
+    if (!engine->ops)
         return;
-    struct n1_perf_stats stats;
-    n1_perf_stats(perf, &stats);
+    struct n1_engine_stats stats;
+    engine->ops->stats(engine->self, &stats);
     n1_writer_self(f->w, N1_SELF_RATE_ASKED, stats.rate_asked_hz);
     n1_writer_self(f->w, N1_SELF_RATE_USED, stats.rate_used_hz);
     if (stats.period_ns) /* a recording ends paused, and its samples still stand for something */
         n1_writer_self(f->w, N1_SELF_PERIOD_NS, stats.period_ns);
     n1_writer_self(f->w, N1_SELF_PINNED_BYTES, stats.pinned_bytes);
     n1_writer_self(f->w, N1_SELF_KERNEL_FRAMES, stats.kernel_frames);
-    n1_writer_self(f->w, N1_SELF_REJECTED, stats.damaged);
+    n1_writer_self(f->w, N1_SELF_PAUSE_P50_NS, stats.pause_p50_ns);
+    n1_writer_self(f->w, N1_SELF_PAUSE_P99_NS, stats.pause_p99_ns);
+    n1_writer_self_add(f->w, N1_SELF_REJECTED, stats.damaged - f->damaged_told);
+    f->damaged_told = stats.damaged;
     n1_writer_self(f->w, N1_SELF_KERNEL_HIDDEN_NS, stats.kernel_frames ? 0 : hidden_ns(targets));
 }
 

@@ -5,11 +5,12 @@
 #ifndef N1_SAMPLER_FIGURES_H
 #define N1_SAMPLER_FIGURES_H
 
-#include "sampler/engine/perf.h"
+#include "sampler/engine/engine.h"
 #include "sampler/naming.h"
 #include "sampler/targets.h"
 
 struct n1_figures {
+    uint64_t damaged_told; /* of the engine's stats, already in the model */
     struct n1_writer *w;
     struct n1_metrics *host;
     struct n1_series_set host_series;
@@ -21,9 +22,9 @@ void n1_figures_finish(struct n1_figures *f);
 
 /* Reads what is due of every target that lives, and of the host. */
 void n1_figures_read(struct n1_figures *f, struct n1_targets *targets, n1_ns now);
-/* CPU, memory, rate and losses of the sampler. `perf` may be NULL. */
+/* CPU, memory, rate and losses of the sampler. `engine` may be none. */
 void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const struct n1_naming *naming,
-                     const struct n1_perf *perf, n1_ns now);
+                     const struct n1_engine *engine, n1_ns now);
 void n1_figures_remap(struct n1_figures *f, struct n1_targets *targets);
 
 #endif

@@ -33,16 +33,16 @@ static void forget(struct n1_stack_need *need)
     need->too_short /= 2;
 }
 
-int n1_stack_fit(struct n1_stack_fit *fit, struct n1_stack_need *need, struct n1_perf *perf)
+int n1_stack_fit(struct n1_stack_fit *fit, struct n1_stack_need *need, const struct n1_engine *engine)
 {
-    struct n1_perf_stats stats;
-    n1_perf_stats(perf, &stats);
+    struct n1_engine_stats stats;
+    engine->ops->stats(engine->self, &stats);
     uint32_t bytes = n1_stack_fit_bytes(fit, need, stats.stack_bytes);
     need->copied = stats.stack_bytes;
     forget(need);
     if (bytes == stats.stack_bytes || bytes == fit->failed_bytes)
         return 0;
-    if (n1_perf_set_stack(perf, bytes) < 0) {
+    if (engine->ops->set_stack(engine->self, bytes) < 0) {
         fit->failed_bytes = bytes;
         return 0;
     }

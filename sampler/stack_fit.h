@@ -7,7 +7,7 @@
 #ifndef N1_SAMPLER_STACK_FIT_H
 #define N1_SAMPLER_STACK_FIT_H
 
-#include "sampler/engine/perf.h"
+#include "sampler/engine/engine.h"
 #include "sampler/feed.h"
 
 struct n1_stack_fit {
@@ -21,6 +21,6 @@ uint32_t n1_stack_fit_bytes(const struct n1_stack_fit *fit, const struct n1_stac
 
 /* Applies it; `need` starts anew after a change. Returns 1 when more is copied than before, -1 when less,
  * else 0. */
-int n1_stack_fit(struct n1_stack_fit *fit, struct n1_stack_need *need, struct n1_perf *perf);
+int n1_stack_fit(struct n1_stack_fit *fit, struct n1_stack_need *need, const struct n1_engine *engine);
 
 #endif

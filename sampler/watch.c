@@ -60,7 +60,7 @@ static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
     const char *engine = watch->options->engine;
     struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
     if (!strcmp(engine, "nonstop"))
-        return n1_nonstop_create(rate_of(watch), &sink, &watch->nonstop, reterr);
+        return n1_nonstop_create(rate_of(watch), &sink, &watch->engine, reterr);
     if (strcmp(engine, "auto") && strcmp(engine, "perf"))
         return n1_error_hint(reterr, N1_E_USAGE, "use --engine auto, perf or nonstop",
                              "the engine '%s' is not built in", engine);
@@ -71,7 +71,11 @@ static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
         .follow_children = watch->options->children,
         .drain_ms = dump ? 10 : 100,
     };
-    return n1_perf_create(&config, &sink, &watch->perf, reterr);
+    struct n1_perf *perf;
+    int rc = n1_perf_create(&config, &sink, &perf, reterr);
+    if (rc == 0)
+        watch->engine = n1_perf_engine(perf);
+    return rc;
 }
 
 /* Mappings are reported from add_process on; what was there before is read after it, so nothing falls
@@ -80,10 +84,8 @@ static int attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
 {
     struct n1_target *t = NULL;
     int rc = n1_targets_add(&watch->targets, pid, &watch->feed.caller, watch->w, &t, reterr);
-    if (rc == 0 && watch->perf)
-        rc = n1_perf_add_process(watch->perf, pid, 0, reterr);
-    if (rc == 0 && watch->nonstop)
-        rc = n1_nonstop_add_process(watch->nonstop, pid, reterr);
+    if (rc == 0 && watch->engine.ops)
+        rc = watch->engine.ops->add_process(watch->engine.self, pid, reterr);
     if (rc < 0)
         return rc;
     struct n1_error why;
@@ -91,7 +93,8 @@ static int attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
         n1_log(N1_LOG_WARN, "watch", "mappings of %d: %s", (int)pid, why.what);
     n1_target_scan_threads(t, watch->w, n1_time_mono());
     n1_feed_python_look(&watch->feed, t, n1_time_mono(), true);
-    if (watch->nonstop && !t->python && t->no_python)
+    bool python_only = watch->engine.ops && watch->engine.ops->kind == N1_ENGINE_NONSTOP;
+    if (python_only && !t->python && t->no_python)
         return n1_error_hint(reterr, N1_E_USAGE, "use --engine auto or perf",
                              "the engine 'nonstop' samples CPython only: %s",
                              watch->feed.python_why.code ? watch->feed.python_why.what : "this is none");
@@ -167,14 +170,12 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
         attach_children(watch);
     if (o->faults)
         n1_watch_memory(watch, true, NULL);
-    if (watch->nonstop)
-        n1_writer_self(watch->w, N1_SELF_ENGINE, N1_ENGINE_NONSTOP);
-    if (!watch->perf)
+    if (!watch->engine.ops)
         return 0;
-    struct n1_perf_stats stats;
-    n1_perf_stats(watch->perf, &stats);
+    struct n1_engine_stats stats;
+    watch->engine.ops->stats(watch->engine.self, &stats);
     watch->feed.kernel_frames = stats.kernel_frames;
-    n1_writer_self(watch->w, N1_SELF_ENGINE, N1_ENGINE_PERF);
+    n1_writer_self(watch->w, N1_SELF_ENGINE, watch->engine.ops->kind);
     return 0;
 }
 
@@ -182,12 +183,12 @@ static void stop(struct n1_watch *watch)
 {
     n1_touch_stop(watch->touch);
     watch->touch = NULL;
-    if (watch->perf && !watch->feed.dump)
-        n1_perf_flush(watch->perf);
-    n1_nonstop_destroy(watch->nonstop);
-    watch->nonstop = NULL;
-    n1_perf_destroy(watch->perf);
-    watch->perf = NULL;
+    if (watch->engine.ops) {
+        if (!watch->feed.dump)
+            watch->engine.ops->drain(watch->engine.self, true);
+        watch->engine.ops->destroy(watch->engine.self);
+        watch->engine = (struct n1_engine){0};
+    }
     if (!watch->w)
         return;
     if (watch->naming)
@@ -217,14 +218,8 @@ static void finish(struct n1_watch *watch)
 
 void n1_watch_drain(struct n1_watch *watch, bool all)
 {
-    if (watch->perf) {
-        if (all)
-            n1_perf_flush(watch->perf);
-        else
-            n1_perf_drain(watch->perf);
-    }
-    if (watch->nonstop)
-        n1_nonstop_drain(watch->nonstop);
+    if (watch->engine.ops)
+        watch->engine.ops->drain(watch->engine.self, all);
     n1_touch_drain(watch->touch); /* after the engine: it knows the newest mappings */
     n1_naming_pump(watch->naming);
     n1_writer_maintain(watch->w, n1_time_mono());
@@ -251,25 +246,14 @@ static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now
     n1_watch_drain(watch, true);
     n1_waits_end(watch->waits, t, now);
     n1_target_ended(&watch->targets, t, watch->w, now);
-    if (watch->perf)
-        n1_perf_remove_process(watch->perf, t->pid);
-    if (watch->nonstop)
-        n1_nonstop_remove_process(watch->nonstop, t->pid);
+    if (watch->engine.ops)
+        watch->engine.ops->remove_process(watch->engine.self, t->pid);
     if (!watch->feed.dump) /* a recording ends now: the log must know before it does */
         n1_alarms_look(&watch->alarms, &watch->targets, now);
     if (!watch->targets.alive) {
         n1_writer_flush(watch->w);
         n1_writer_state(watch->w, N1_STATE_TARGET_GONE);
     }
-}
-
-static void tell_nonstop(const struct n1_watch *watch)
-{
-    struct n1_nonstop_stats stats;
-    n1_nonstop_stats(watch->nonstop, &stats);
-    n1_writer_self(watch->w, N1_SELF_RATE_ASKED, stats.rate_asked_hz);
-    n1_writer_self(watch->w, N1_SELF_RATE_USED, stats.rate_used_hz);
-    n1_writer_self(watch->w, N1_SELF_PERIOD_NS, stats.period_ns);
 }
 
 static void tick(struct n1_watch *watch, n1_ns now)
@@ -283,11 +267,9 @@ static void tick(struct n1_watch *watch, n1_ns now)
     n1_touch_tick(watch->touch, now);
     if (!watch->feed.dump)
         n1_alarms_look(&watch->alarms, &watch->targets, now);
-    n1_figures_self(&watch->figures, &watch->targets, watch->naming, watch->perf, now);
-    if (watch->nonstop)
-        tell_nonstop(watch);
-    if (watch->perf && watch->targets.alive &&
-        n1_stack_fit(&watch->stack_fit, &watch->feed.need, watch->perf) > 0)
+    n1_figures_self(&watch->figures, &watch->targets, watch->naming, &watch->engine, now);
+    if (watch->engine.ops && watch->engine.ops->set_stack && watch->targets.alive &&
+        n1_stack_fit(&watch->stack_fit, &watch->feed.need, &watch->engine) > 0)
         n1_viewers_notice(&watch->viewers, "stacks are deep: copying more of each from now on");
     tell_losses(watch);
     n1_attend_tick(watch, now);
@@ -299,8 +281,9 @@ static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t 
     fds[n++] = (struct pollfd){.fd = n1_viewers_fd(&watch->viewers), .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = watch->signals, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = n1_naming_fd(watch->naming), .events = POLLIN};
-    int engine = watch->perf ? n1_perf_fd(watch->perf) : watch->nonstop ? n1_nonstop_fd(watch->nonstop) : -1;
-    fds[n++] = (struct pollfd){.fd = watch->targets.alive ? engine : -1, .events = POLLIN};
+    bool sampling = watch->engine.ops && watch->targets.alive;
+    fds[n++] =
+        (struct pollfd){.fd = sampling ? watch->engine.ops->fd(watch->engine.self) : -1, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = n1_touch_fd(watch->touch), .events = POLLIN};
     *ret_targets = n;
     for (size_t i = 0; i < watch->targets.count && n < FDS_MAX; i++)

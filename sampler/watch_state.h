@@ -25,8 +25,7 @@ struct n1_watch {
     struct n1_writer *w;
     struct n1_targets targets;
     struct n1_naming *naming;
-    struct n1_perf *perf;       /* NULL when refused (dumps work without) */
-    struct n1_nonstop *nonstop; /* instead of it: CPython without native frames */
+    struct n1_engine engine; /* none when refused (dumps work without) */
     struct n1_feed feed;
     struct n1_figures figures;
     struct n1_alarms alarms;

@@ -41,7 +41,9 @@ struct process {
 
 struct n1_nonstop {
     struct n1_engine_sink sink;
-    struct n1_nonstop_stats stats;
+    struct n1_engine_stats stats;
+    bool paused;
+    uint64_t ticks; /* deadlines served */
     int timer;
     struct process *processes;
     size_t count;
@@ -109,7 +111,7 @@ static void scan(struct n1_nonstop *n, struct process *p, n1_ns now)
 static int arm(struct n1_nonstop *n)
 {
     struct itimerspec timer = {0};
-    if (!n->stats.paused) {
+    if (!n->paused) {
         uint64_t period = n->stats.period_ns;
         timer.it_interval = (struct timespec){(time_t)(period / N1_SECOND_NS), (long)(period % N1_SECOND_NS)};
         timer.it_value = timer.it_interval;
@@ -118,35 +120,20 @@ static int arm(struct n1_nonstop *n)
     return timerfd_settime(n->timer, 0, &timer, NULL) < 0 ? -errno : 0;
 }
 
-int n1_nonstop_set_rate(struct n1_nonstop *n, uint32_t rate_hz)
+static int set_rate(void *self, uint32_t rate_hz)
 {
+    struct n1_nonstop *n = self;
     n->stats.rate_asked_hz = rate_hz;
     n->stats.rate_used_hz = rate_hz < 1 ? 1 : rate_hz > RATE_MOST ? RATE_MOST : rate_hz;
     n->stats.period_ns = N1_SECOND_NS / n->stats.rate_used_hz;
     return arm(n);
 }
 
-int n1_nonstop_pause(struct n1_nonstop *n, bool paused)
+static int pause_engine(void *self, bool paused)
 {
-    n->stats.paused = paused;
+    struct n1_nonstop *n = self;
+    n->paused = paused;
     return arm(n);
-}
-
-int n1_nonstop_create(uint32_t rate_hz, const struct n1_engine_sink *sink, struct n1_nonstop **ret,
-                      struct n1_error *reterr)
-{
-    struct n1_nonstop *n = calloc(1, sizeof(*n));
-    if (!n)
-        return n1_error_set(reterr, -ENOMEM, "out of memory");
-    n->sink = *sink;
-    n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    int rc = n->timer < 0 ? -errno : n1_nonstop_set_rate(n, rate_hz);
-    if (rc < 0) {
-        n1_nonstop_destroy(n);
-        return n1_error_set(reterr, rc, "cannot make a timer: %s", strerror(-rc));
-    }
-    *ret = n;
-    return 0;
 }
 
 static void close_process(struct process *p)
@@ -157,10 +144,9 @@ static void close_process(struct process *p)
     close(p->proc_fd);
 }
 
-void n1_nonstop_destroy(struct n1_nonstop *n)
+static void destroy(void *self)
 {
-    if (!n)
-        return;
+    struct n1_nonstop *n = self;
     for (size_t i = 0; i < n->count; i++)
         close_process(&n->processes[i]);
     free(n->processes);
@@ -170,8 +156,9 @@ void n1_nonstop_destroy(struct n1_nonstop *n)
     free(n);
 }
 
-int n1_nonstop_add_process(struct n1_nonstop *n, pid_t pid, struct n1_error *reterr)
+static int add_process(void *self, pid_t pid, struct n1_error *reterr)
 {
+    struct n1_nonstop *n = self;
     char path[32];
     struct process *more = realloc(n->processes, (n->count + 1) * sizeof(*more));
     if (!more)
@@ -188,8 +175,9 @@ int n1_nonstop_add_process(struct n1_nonstop *n, pid_t pid, struct n1_error *ret
     return 0;
 }
 
-void n1_nonstop_remove_process(struct n1_nonstop *n, pid_t pid)
+static void remove_process(void *self, pid_t pid)
 {
+    struct n1_nonstop *n = self;
     for (size_t i = 0; i < n->count; i++) {
         if (n->processes[i].pid != pid)
             continue;
@@ -199,14 +187,14 @@ void n1_nonstop_remove_process(struct n1_nonstop *n, pid_t pid)
     }
 }
 
-int n1_nonstop_fd(const struct n1_nonstop *n)
+static int fd_of(const void *self)
 {
-    return n->timer;
+    return ((const struct n1_nonstop *)self)->timer;
 }
 
-void n1_nonstop_stats(const struct n1_nonstop *n, struct n1_nonstop_stats *ret)
+static void stats_of(const void *self, struct n1_engine_stats *ret)
 {
-    *ret = n->stats;
+    *ret = ((const struct n1_nonstop *)self)->stats;
 }
 
 static bool read_run(const struct thread *t, uint64_t *ret)
@@ -226,13 +214,12 @@ static bool is_running(const struct thread *t)
     return pread(t->syscall, text, sizeof(text), 0) >= 7 && !memcmp(text, "running", 7);
 }
 
-/* True when the thread gave a sample. */
-static bool look(struct n1_nonstop *n, const struct process *p, struct thread *t, n1_ns now,
+static void look(struct n1_nonstop *n, const struct process *p, struct thread *t, n1_ns now,
                  uint64_t stands_for)
 {
     uint64_t run;
     if (!read_run(t, &run))
-        return false;
+        return;
     if (t->run_ns == UINT64_MAX)
         t->run_ns = run;
     if (run != t->run_ns) {
@@ -243,23 +230,23 @@ static bool look(struct n1_nonstop *n, const struct process *p, struct thread *t
             t->owed_ns = BEHIND_MOST_NS;
     }
     if (now - t->moved > MOVED_LATELY_NS || t->owed_ns < -AHEAD_MOST_NS || !is_running(t))
-        return false;
+        return;
     t->owed_ns -= (int64_t)stands_for;
     if (n->sink.stopped)
         n->sink.stopped(n->sink.context, p->pid, t->tid, NULL);
     struct n1_raw_sample sample = {
         .time = now, .pid = p->pid, .tid = t->tid, .weight_ns = stands_for, .cpu = UINT32_MAX};
     n->sink.sample(n->sink.context, &sample);
-    return true;
 }
 
-size_t n1_nonstop_drain(struct n1_nonstop *n)
+static void drain(void *self, bool all)
 {
+    struct n1_nonstop *n = self;
     uint64_t deadlines;
-    size_t delivered = 0;
+    (void)all; /* nothing is ever held back */
     if (read(n->timer, &deadlines, sizeof(deadlines)) != sizeof(deadlines) || !deadlines)
-        return 0;
-    n->stats.ticks++;
+        return;
+    n->ticks++;
     n->stats.missed += deadlines - 1;
     n1_ns now = n1_time_mono();
     uint64_t stands_for = deadlines * n->stats.period_ns;
@@ -269,9 +256,37 @@ size_t n1_nonstop_drain(struct n1_nonstop *n)
             scan(n, p, now);
         for (size_t t = 0; t < p->count; t++) {
             struct thread *thread = &p->threads[t];
-            if (now - thread->moved <= MOVED_LATELY_NS || (n->stats.ticks + t) % IDLE_EVERY == 0)
-                delivered += look(n, p, thread, now, stands_for);
+            if (now - thread->moved <= MOVED_LATELY_NS || (n->ticks + t) % IDLE_EVERY == 0)
+                look(n, p, thread, now, stands_for);
         }
     }
-    return delivered;
+}
+
+static const struct n1_engine_ops ops = {
+    .kind = N1_ENGINE_NONSTOP,
+    .add_process = add_process,
+    .remove_process = remove_process,
+    .fd = fd_of,
+    .drain = drain,
+    .set_rate = set_rate,
+    .pause = pause_engine,
+    .stats = stats_of,
+    .destroy = destroy,
+};
+
+int n1_nonstop_create(uint32_t rate_hz, const struct n1_engine_sink *sink, struct n1_engine *ret,
+                      struct n1_error *reterr)
+{
+    struct n1_nonstop *n = calloc(1, sizeof(*n));
+    if (!n)
+        return n1_error_set(reterr, -ENOMEM, "out of memory");
+    n->sink = *sink;
+    n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    int rc = n->timer < 0 ? -errno : set_rate(n, rate_hz);
+    if (rc < 0) {
+        destroy(n);
+        return n1_error_set(reterr, rc, "cannot make a timer: %s", strerror(-rc));
+    }
+    *ret = (struct n1_engine){&ops, n};
+    return 0;
 }

@@ -60,6 +60,9 @@ struct n1_perf_stats {
 int n1_perf_create(const struct n1_perf_config *config, const struct n1_engine_sink *sink,
                    struct n1_perf **ret_perf, struct n1_error *reterr);
 
+/* The same engine behind the operations that every engine has; destroying that destroys `perf`. */
+struct n1_engine n1_perf_engine(struct n1_perf *perf);
+
 /* Ends all sampling and frees; NULL is fine. */
 void n1_perf_destroy(struct n1_perf *perf);
 
