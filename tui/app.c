@@ -15,6 +15,7 @@
 
 #define SORT_HOLD_SECONDS 4.0
 #define MESSAGE_SECONDS 5.0
+#define LOW_REFRESH_MS 2000
 
 const struct n1_app_window n1_app_windows[] = {
     {"5 s", 5 * N1_SECOND_NS}, {"30 s", 30 * N1_SECOND_NS}, {"all", 0}, {NULL, 0}};
@@ -28,6 +29,30 @@ void n1_app_init(struct n1_app *app, int rows, int cols)
     n1_app_resize(app, rows, cols);
 }
 
+unsigned n1_app_panes(const struct n1_app *app)
+{
+    unsigned wanted = app->wanted ? app->wanted : n1_layout_default(app->rows, app->cols);
+    return app->line.low && !app->wanted ? wanted & ~N1_PANE_BIT(N1_PANE_FLAME) : wanted;
+}
+
+void n1_app_low_bandwidth(struct n1_app *app, const char *why, double clock)
+{
+    app->line.low = why != NULL;
+    if (why)
+        app->motion = N1_SPARK_SWEEP;
+    snprintf(app->line.why, sizeof app->line.why, "%s", why ? why : "");
+    if (why)
+        n1_app_say(app, N1_ROLE_LOG_WARN, clock, "low bandwidth, L undoes it: %s", why);
+    else
+        n1_app_say(app, N1_ROLE_LOG_INFO, clock, "every figure again, whatever the line says");
+    n1_app_resize(app, app->rows, app->cols);
+}
+
+unsigned n1_app_refresh_ms(const struct n1_app *app)
+{
+    return app->line.low && app->refresh_ms < LOW_REFRESH_MS ? LOW_REFRESH_MS : app->refresh_ms;
+}
+
 void n1_app_finish(struct n1_app *app)
 {
     free(app->ids);
@@ -38,10 +63,9 @@ void n1_app_finish(struct n1_app *app)
 
 void n1_app_resize(struct n1_app *app, int rows, int cols)
 {
-    unsigned wanted = app->wanted ? app->wanted : n1_layout_default(rows, cols);
     app->rows = rows;
     app->cols = cols;
-    n1_layout_compute(rows, cols, wanted | (app->travel.past ? N1_LAYOUT_TIMELINE : 0), app->focus,
+    n1_layout_compute(rows, cols, n1_app_panes(app) | (app->travel.past ? N1_LAYOUT_TIMELINE : 0), app->focus,
                       &app->layout);
 }
 
@@ -177,11 +201,13 @@ static double counted(const struct order *order, uint32_t row)
 static bool out_of_order(const struct n1_app *app, const struct n1_scene *scene, const struct order *order,
                          size_t count)
 {
-    double least = INFINITY, most = -INFINITY, floor = (double)scene->summary.samples * 0.005;
+    double least = INFINITY, most = -INFINITY;
+    double floor = (double)scene->summary.samples * (app->line.low ? 0.02 : 0.005);
+    double sigmas = app->line.low ? 2 : 0.7;
     for (size_t i = 0; i < count; i++) {
         double value = counted(order, app->functions[i]);
         double worst = order->inverted ? most : least, gap = order->inverted ? worst - value : value - worst;
-        if (i > 0 && gap > fmax(0.7 * sqrt(value + worst), floor))
+        if (i > 0 && gap > fmax(sigmas * sqrt(value + worst), floor))
             return true;
         least = fmin(least, value);
         most = fmax(most, value);

@@ -85,6 +85,11 @@ struct n1_app {
     /* habits */
     unsigned refresh_ms;
     enum n1_spark_motion motion;
+    struct {
+        bool low, by_hand; /* few bytes; the user decided so or otherwise */
+        char why[80];      /* it is low */
+        double bytes_s;    /* sent to the terminal; set by the owner */
+    } line;
     /* a line of news in the status row */
     char message[256];
     enum n1_role message_role;
@@ -99,6 +104,12 @@ extern const struct n1_app_window n1_app_windows[];
 
 void n1_app_init(struct n1_app *app, int rows, int cols);
 void n1_app_finish(struct n1_app *app);
+/* The panes the user has, or those of the size. */
+unsigned n1_app_panes(const struct n1_app *app);
+/* Goes to few bytes, or back (why NULL). */
+void n1_app_low_bandwidth(struct n1_app *app, const char *why, double clock);
+/* Milliseconds between frames of the clock. */
+unsigned n1_app_refresh_ms(const struct n1_app *app);
 void n1_app_resize(struct n1_app *app, int rows, int cols);
 
 /* The question that the state amounts to. */

@@ -10,8 +10,7 @@
 
 void n1_app_focus(struct n1_app *app, enum n1_pane pane)
 {
-    if (app->wanted == 0)
-        app->wanted = n1_layout_default(app->rows, app->cols);
+    app->wanted = n1_app_panes(app);
     app->wanted |= N1_PANE_BIT(pane);
     app->focus = pane;
     n1_app_resize(app, app->rows, app->cols);
@@ -410,6 +409,10 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         return 0;
     case N1_ACTION_MOTION:
         app->motion = app->motion == N1_SPARK_SWEEP ? N1_SPARK_SCROLL : N1_SPARK_SWEEP;
+        return 0;
+    case N1_ACTION_LOW:
+        app->line.by_hand = true;
+        n1_app_low_bandwidth(app, app->line.low ? NULL : "asked for with L", clock);
         return 0;
     case N1_ACTION_REPAINT:
         return N1_EFFECT_REPAINT;

@@ -42,6 +42,11 @@ void n1_format_percent(char out[N1_FORMAT_CAP], const struct n1_glyphs *glyphs, 
 {
     if (unknown(out, glyphs, percent))
         return;
+    if (glyphs->coarse) {
+        double whole = round(percent);
+        snprintf(out, N1_FORMAT_CAP, fabs(whole) < 9999.5 ? "%.0f" : "9999+", whole == 0 ? 0 : whole);
+        return;
+    }
     double tenths = round(percent * 10) / 10;
     if (tenths == 0)
         tenths = 0; /* no "-0.0" */

@@ -27,6 +27,7 @@ struct n1_glyphs {
     const char *ellipsis; /* one column: something was cut */
     const char *rest;     /* one column: things too small to draw */
     const char *unknown;  /* one column: a figure that is not known */
+    bool coarse;          /* whole percents: the line is short of bytes */
 };
 
 const struct n1_glyphs *n1_glyphs_get(enum n1_glyph_set set);

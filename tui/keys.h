@@ -84,6 +84,7 @@ enum n1_key {
     X(FASTER, '+', 0, "", "refresh more often, up to four times a second")                                   \
     X(REFRESH_DEFAULT, '=', 0, "", "refresh once a second")                                                  \
     X(MOTION, 'v', 0, "", "graphs: sweep (few bytes) or scroll")                                             \
+    X(LOW, 'L', 0, "", "low bandwidth: fewer, smaller frames for a slow line; again: undo")                  \
     X(REPAINT, N1_KEY_CTRL('L'), 0, "", "draw the whole screen again")                                       \
     X(SUSPEND, N1_KEY_CTRL('Z'), 0, "", "suspend; fg comes back")
 

@@ -11,15 +11,19 @@
 #include "n1/time.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define QUICK_MS 50                  /* ticks until there is a first row */
-#define EARLY_MS 250                 /* ticks of the first second */
-#define RETRY_MS 50                  /* after a frame that the terminal did not take */
+#define QUICK_MS 50  /* ticks until there is a first row */
+#define EARLY_MS 250 /* ticks of the first second */
+#define RETRY_MS 100 /* after a frame that the terminal did not take */
+#define RATE_NS                                                                                              \
+    (10 * N1_SECOND_NS)              /* how often the bytes a second are taken over: showing them costs some \
+                                      */
 #define SILENT_NS (5 * N1_SECOND_NS) /* the heart of a sampler beats every second */
 #define ANSWER_MS 500                /* a sampler that does not answer in time is stopped or stuck */
 #define KEYS_A_TURN 256              /* then a frame is due, however fast somebody pastes */
@@ -30,6 +34,11 @@ struct live {
     struct n1_scene scene;
     struct n1_app app;
     struct n1_canvas canvas;
+    struct n1_glyphs coarse; /* those of the options, for a line that is short of bytes */
+    struct n1_canvas held;   /* the frame before, of which a slow line keeps the flame pane */
+    bool pressed;            /* a key since the last frame */
+    struct n1_rect held_flame;
+    n1_ns rated; /* when the bytes a second were last taken over */
     n1_ns started, due;
     uint64_t notices;
     bool dirty, settled; /* settled: the last picture of a model that does not move any more has been taken */
@@ -108,8 +117,10 @@ static void pump(struct live *live)
 
 static void tick(struct live *live, n1_ns now)
 {
-    unsigned ms = live->app.refresh_ms;
-    if (live->app.row_count == 0 && now - live->started < 5 * N1_SECOND_NS)
+    unsigned ms = n1_app_refresh_ms(&live->app);
+    if (live->app.line.low && live->app.row_count > 0)
+        ; /* no quick ones */
+    else if (live->app.row_count == 0 && now - live->started < 5 * N1_SECOND_NS)
         ms = QUICK_MS;
     else if (now - live->started < N1_SECOND_NS && ms > EARLY_MS)
         ms = EARLY_MS;
@@ -202,6 +213,7 @@ static void keys(struct live *live)
         rc = n1_screen_key(live->options->screen, &key);
         if (rc != 1)
             break;
+        live->pressed = true;
         apply(live, n1_app_key(&live->app, &live->scene, key, seconds_now()));
         n1_app_sync(&live->app, &live->scene, seconds_now()); /* the next key sees what this one did */
     }
@@ -221,9 +233,55 @@ static void signals(struct live *live)
     }
 }
 
+static const struct n1_glyphs *glyphs_of(struct live *live)
+{
+    live->coarse = *live->options->glyphs;
+    live->coarse.coarse = live->app.line.low;
+    return &live->coarse;
+}
+
+/* The line decides about few bytes until the user has. */
+static void watch_line(struct live *live)
+{
+    struct n1_screen_line line;
+    n1_ns now = n1_time_mono();
+    n1_screen_line(live->options->screen, &line);
+    if (line.trouble[0] && !live->app.line.low && !live->app.line.by_hand) {
+        n1_app_low_bandwidth(&live->app, line.trouble, seconds_now());
+        live->dirty = true;
+    }
+    if (now >= live->rated + RATE_NS) {
+        live->rated = now;
+        live->app.line.bytes_s = 5 * round(line.bytes_s / 5);
+    }
+}
+
+/* Over a slow line the flame pane is drawn anew only when a key was pressed. */
+static void keep_flame(struct live *live, bool keep)
+{
+    struct n1_canvas *now = &live->canvas, *held = &live->held;
+    struct n1_rect r = live->app.layout.pane[N1_PANE_FLAME];
+    size_t cells = (size_t)now->rows * (size_t)now->cols;
+    bool same = held->cells && held->rows == now->rows && held->cols == now->cols &&
+                memcmp(&r, &live->held_flame, sizeof r) == 0;
+    for (int row = r.row; keep && same && row < r.row + r.rows; row++)
+        memcpy(now->cells + row * now->cols + r.col, held->cells + row * now->cols + r.col,
+               (size_t)r.cols * sizeof *now->cells);
+    if (!held->cells || held->rows != now->rows || held->cols != now->cols) {
+        n1_canvas_finish(held);
+        if (n1_canvas_init(held, now->rows, now->cols, now->glyphs) < 0)
+            return;
+    }
+    memcpy(held->cells, now->cells, cells * sizeof *now->cells);
+    live->held_flame = r;
+}
+
 static int draw(struct live *live)
 {
-    int rows, cols;
+    int rows, cols, ready = n1_screen_ready(live->options->screen);
+    watch_line(live);
+    if (ready < 0)
+        return ready;
     if (n1_screen_measure(live->options->screen, &rows, &cols) || live->canvas.cells == NULL) {
         n1_canvas_finish(&live->canvas);
         int rc = n1_canvas_init(&live->canvas, rows, cols, live->options->glyphs);
@@ -233,7 +291,12 @@ static int draw(struct live *live)
     }
     double clock = seconds_now();
     n1_app_sync(&live->app, &live->scene, clock);
+    live->canvas.glyphs = glyphs_of(live);
     n1_app_draw(&live->app, &live->scene, clock, &live->canvas);
+    n1_screen_plain(live->options->screen, live->app.line.low);
+    if (live->app.line.low)
+        keep_flame(live, !live->pressed);
+    live->pressed = false;
     return n1_screen_paint(live->options->screen, &live->canvas);
 }
 
@@ -257,10 +320,13 @@ static void turn(struct live *live)
         wait = 1000; /* a message has to go again */
     if (retry >= 0 && (wait < 0 || wait > retry))
         wait = retry;
-    struct pollfd fds[3] = {{n1_screen_fd(live->options->screen), POLLIN, 0},
+    struct n1_screen_line line;
+    n1_screen_line(live->options->screen, &line);
+    struct pollfd fds[4] = {{n1_screen_fd(live->options->screen), POLLIN, 0},
                             {n1_signals_fd(), POLLIN, 0},
-                            {n1_session_fd(live->session), POLLIN, 0}};
-    int ready = poll(fds, 3, wait);
+                            {n1_session_fd(live->session), POLLIN, 0},
+                            {line.full, POLLOUT, 0}};
+    int ready = poll(fds, 4, wait);
     if (live->settled && ready == 0)
         live->dirty = true;
     signals(live);
@@ -283,6 +349,9 @@ static int init(struct live *live, struct n1_session *session, const struct n1_l
     n1_app_init(&live->app, rows, cols);
     live->app.refresh_ms = options->refresh_ms;
     live->app.motion = options->motion;
+    if (options->low_bandwidth)
+        n1_app_low_bandwidth(&live->app, "asked for", 0);
+    live->app.line.by_hand = options->low_bandwidth;
     live->started = n1_time_mono();
     return 0;
 }
@@ -292,6 +361,7 @@ static void finish(struct live *live)
     n1_app_finish(&live->app);
     n1_scene_finish(&live->scene);
     n1_canvas_finish(&live->canvas);
+    n1_canvas_finish(&live->held);
 }
 
 int n1_live_run(struct n1_session *session, const struct n1_live_options *options, struct n1_error *reterr)
@@ -369,7 +439,7 @@ int n1_live_dump(struct n1_session *session, const struct n1_live_options *optio
         n1_app_sync(&live.app, &live.scene, clock);
     }
     if (rc == 0)
-        rc = n1_canvas_init(&live.canvas, rows, cols, options->glyphs);
+        rc = n1_canvas_init(&live.canvas, rows, cols, glyphs_of(&live));
     if (rc == 0) {
         n1_app_draw(&live.app, &live.scene, clock, &live.canvas);
         n1_canvas_dump(&live.canvas, roles, out);

@@ -16,6 +16,7 @@ struct n1_live_options {
     enum n1_spark_motion motion;
     const char *output_dir; /* of snapshots */
     const char *notice;     /* shown at first, may be NULL */
+    bool low_bandwidth;     /* asked for from the start */
 };
 
 /* Runs until the user leaves, the terminal goes, or a signal ends it. The screen is closed on return. Returns

@@ -33,7 +33,7 @@ struct choice {
     double rate_hz, refresh_s;
     int rows, cols;  /* --size, for --dump-frame */
     double linger_s; /* -1: as configured */
-    bool children, dump, attach;
+    bool children, dump, attach, low;
 };
 
 enum {
@@ -51,6 +51,7 @@ enum {
     OPT_KEYS,
     OPT_ATTACH,
     OPT_LINGER,
+    OPT_LOW,
     OPT_MANUAL
 };
 
@@ -60,6 +61,7 @@ static const struct option longs[] = {{"pid", required_argument, NULL, 'p'},
                                       {"children", no_argument, NULL, OPT_CHILDREN},
                                       {"config", required_argument, NULL, OPT_CONFIG},
                                       {"attach", no_argument, NULL, OPT_ATTACH},
+                                      {"low-bandwidth", no_argument, NULL, OPT_LOW},
                                       {"linger", required_argument, NULL, OPT_LINGER},
                                       {"log", required_argument, NULL, OPT_LOG},
                                       {"theme", required_argument, NULL, OPT_THEME},
@@ -95,6 +97,8 @@ static void help(void)
            "      --glyphs SET         auto, block, braille or ascii\n"
            "      --motion HOW         graphs: sweep (few bytes) or scroll\n"
            "      --refresh SEC        0.25 to 10\n"
+           "      --low-bandwidth      few bytes, for a slow line (key L; switched on by itself when the "
+           "line lags)\n"
            "      --linger SEC         how long sampling goes on when the line drops (--attach rejoins)\n"
            "      --config FILE        configuration file\n"
            "      --log FILE           write what happens to a log file\n"
@@ -142,6 +146,9 @@ static int take(struct choice *choice, int option, const char *text, struct n1_e
         return 0;
     case OPT_ATTACH:
         choice->attach = true;
+        return 0;
+    case OPT_LOW:
+        choice->low = true;
         return 0;
     case OPT_LINGER:
         return number("--linger", text, 0, 86400, &choice->linger_s, reterr);
@@ -344,7 +351,8 @@ static int start(struct choice *choice, const struct n1_config *config, struct n
 static int dump(struct choice *choice, const struct looks *looks, struct n1_error *reterr)
 {
     struct n1_session *session = NULL;
-    struct n1_live_options options = {.glyphs = looks->glyphs, .refresh_ms = 1000, .motion = looks->motion};
+    struct n1_live_options options = {
+        .glyphs = looks->glyphs, .refresh_ms = 1000, .motion = looks->motion, .low_bandwidth = choice->low};
     if (choice->file == NULL)
         return n1_error_set(reterr, N1_E_USAGE, "--dump-frame needs a recording");
     int rc = n1_session_replay(choice->file, &session, reterr);
@@ -380,6 +388,7 @@ static int run(struct choice *choice, const struct n1_config *config, const stru
         .glyphs = looks->glyphs,
         .refresh_ms = refresh >= 0.25 && refresh <= 10 ? (unsigned)(refresh * 1000) : 1000,
         .motion = looks->motion,
+        .low_bandwidth = choice->low,
         .output_dir = config->output_dir,
         .notice = looks->notice};
     int status = n1_live_run(session, &options, reterr);

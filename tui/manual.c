@@ -99,6 +99,8 @@ static const char options[] =
     ".TP\n.B \\-\\-refresh \\fISEC\\fR\n0.25 to 10\n"
     ".TP\n.B \\-\\-attach\nrejoin a sampler whose screen has gone, with its history, or watch along with "
     "another screen\n"
+    ".TP\n.B \\-\\-low\\-bandwidth\nfew bytes, for a slow line: a frame every 2 s, whole percents, no "
+    "trends; key L, and switched on by itself when the line lags\n"
     ".TP\n.B \\-\\-linger \\fISEC\\fR\nhow long sampling goes on when the line drops; 0: not at all\n"
     ".TP\n.B \\-\\-config \\fIFILE\\fR\nconfiguration file\n"
     ".TP\n.B \\-\\-log \\fIFILE\\fR\nwrite what happens to a log file\n";

@@ -9,6 +9,7 @@
 #include "tui/screen.h"
 
 #include "tui/keys.h"
+#include "tui/line.h"
 
 #include <curses.h>
 #include <errno.h>
@@ -21,13 +22,16 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define OUT_QUEUE_MAX 2048 /* bytes a slow line may hold before a frame is skipped */
+/* Answers of the terminal, among the keys: to DSR 5, and the value of a mode. */
+enum { CODE_ANSWER = KEY_MAX + 1, CODE_MODE };
 
 struct n1_screen {
     SCREEN *curses;
+    struct n1_line line;
     int rows, cols;
     enum n1_color_level color;
     struct n1_cell *shown; /* rows * cols */
+    bool plain;            /* looks only where they mean something */
     bool valid;            /* `shown` is what the terminal shows */
     attr_t attrs[N1_ROLE_COUNT];
     short pairs[N1_ROLE_COUNT];
@@ -189,10 +193,28 @@ static void more_keys(void)
         {"\033[12~", KEY_F(2)}, {"\033[13~", KEY_F(3)}, {"\033[14~", KEY_F(4)}, {"\033[15~", KEY_F(5)},
         {"\033[17~", KEY_F(6)}, {"\033[18~", KEY_F(7)}, {"\033[19~", KEY_F(8)}, {"\033[20~", KEY_F(9)},
         {"\033[21~", KEY_F(10)}};
+    define_key("\033[0n", CODE_ANSWER);
+    define_key("\033[3n", CODE_ANSWER);
+    for (unsigned value = 0; value < 5; value++) {
+        char bytes[] = "\033[?2026;0$y";
+        bytes[8] = (char)('0' + value);
+        define_key(bytes, CODE_MODE + (int)value);
+    }
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (key_defined(keys[i].bytes) <= 0)
             define_key(keys[i].bytes, keys[i].code);
     }
+}
+
+/* Old ones and consoles print what they do not know. */
+static bool may_be_asked(const char *term)
+{
+    static const char *const not_these[] = {"linux", "vt", "cons", "sun", "ansi", "dumb", "eterm"};
+    for (size_t i = 0; i < sizeof not_these / sizeof *not_these; i++) {
+        if (strncmp(term, not_these[i], strlen(not_these[i])) == 0)
+            return false;
+    }
+    return true;
 }
 
 int n1_screen_open(const struct n1_theme *theme, int color, struct n1_screen **ret, struct n1_error *reterr)
@@ -215,9 +237,11 @@ int n1_screen_open(const struct n1_theme *theme, int color, struct n1_screen **r
     registered = true;
     catch_crashes();
     taken = 1;
-    screen->curses = newterm(NULL, stdout, stdin);
+    rc = n1_line_open(&screen->line, STDOUT_FILENO, may_be_asked(getenv("TERM")));
+    screen->curses = rc < 0 ? NULL : newterm(NULL, screen->line.file, stdin);
     if (screen->curses == NULL) {
         n1_screen_emergency();
+        n1_line_close(&screen->line);
         free(screen);
         return n1_error_set(reterr, N1_E_USAGE, "curses cannot use the terminal \"%s\"", getenv("TERM"));
     }
@@ -229,6 +253,7 @@ int n1_screen_open(const struct n1_theme *theme, int color, struct n1_screen **r
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
     leaveok(stdscr, TRUE);
+    typeahead(-1); /* a key must not cut a frame in two: it is seen to before the next one */
     set_escdelay(50);
     more_keys();
     curs_set(0);
@@ -237,17 +262,34 @@ int n1_screen_open(const struct n1_theme *theme, int color, struct n1_screen **r
     return 0;
 }
 
+/* An answer that is on its way must not be typed to the shell. */
+static void settle(struct n1_screen *screen)
+{
+    struct pollfd in = {STDIN_FILENO, POLLIN, 0};
+    uint32_t key;
+    int due;
+    while ((due = n1_line_due_ms(&screen->line, n1_time_mono())) > 0 && poll(&in, 1, due) == 1) {
+        if (n1_screen_key(screen, &key) < 0)
+            return;
+    }
+}
+
 void n1_screen_close(struct n1_screen *screen)
 {
     if (screen == NULL)
         return;
     if (taken) {
-        endwin();
+        int rc = n1_line_ready(&screen->line, n1_time_mono());
+        if (rc != -EIO)
+            settle(screen);
+        if (rc == 0 || !screen->line.stuck) /* else it would wait for the line */
+            endwin();
         n1_screen_emergency(); /* also where curses could not write everything; the bytes are idempotent */
     }
     for (size_t i = 0; i < CRASH_SIGNALS; i++)
         sigaction(crash_signals[i], &saved_actions[i], NULL);
     delscreen(screen->curses);
+    n1_line_close(&screen->line);
     free(screen->shown);
     free(screen);
 }
@@ -284,6 +326,33 @@ void n1_screen_invalidate(struct n1_screen *screen)
     screen->valid = false;
 }
 
+void n1_screen_plain(struct n1_screen *screen, bool plain)
+{
+    if (plain != screen->plain)
+        screen->valid = false;
+    screen->plain = plain;
+}
+
+/* The look of a role. Without colours most have none: a change of look costs more bytes than the figure in
+ * it, and what it says a letter says too. */
+static attr_t look(const struct n1_screen *screen, uint8_t role, short *ret_pair)
+{
+    static const bool spoken[N1_ROLE_COUNT] = {
+        [N1_ROLE_TITLE] = true,       [N1_ROLE_MATCH] = true,     [N1_ROLE_LOG_WARN] = true,
+        [N1_ROLE_LOG_CRIT] = true,    [N1_ROLE_LIVE] = true,      [N1_ROLE_PAUSED] = true,
+        [N1_ROLE_ENDED] = true,       [N1_ROLE_ERROR] = true,     [N1_ROLE_INPUT] = true,
+        [N1_ROLE_FBAR_KEY] = true,    [N1_ROLE_FBAR_TEXT] = true, [N1_ROLE_SELECTED] = true,
+        [N1_ROLE_SELECTED_DIM] = true};
+    *ret_pair = 0;
+    if (screen->plain &&
+        (role == N1_ROLE_SELECTED || (role >= N1_ROLE_FLAME_UNKNOWN && role <= N1_ROLE_FLAME_GC)))
+        return A_REVERSE;
+    if (screen->plain && !spoken[role])
+        return A_NORMAL;
+    *ret_pair = screen->pairs[role];
+    return screen->attrs[role];
+}
+
 /* curses and the C library must agree with the canvas on widths, or the row would shift: if not, a '?' does.
  */
 static void put(struct n1_screen *screen, int row, int col, const struct n1_cell *cell)
@@ -298,34 +367,29 @@ static void put(struct n1_screen *screen, int row, int col, const struct n1_cell
         if (cell->rune[i] && wcwidth((wchar_t)cell->rune[i]) == 0)
             text[wcslen(text)] = (wchar_t)cell->rune[i];
     }
-    attr_t attrs = screen->attrs[cell->role];
-    if (setcchar(&curses_cell, text, attrs, screen->pairs[cell->role], NULL) != OK)
+    short pair;
+    attr_t attrs = look(screen, cell->role, &pair);
+    if (setcchar(&curses_cell, text, attrs, pair, NULL) != OK)
         return;
     mvadd_wch(row, col, &curses_cell);
     if (!same && cell->cols == 2) {
         text[0] = L' ';
         text[1] = 0;
-        if (setcchar(&curses_cell, text, attrs, screen->pairs[cell->role], NULL) == OK)
+        if (setcchar(&curses_cell, text, attrs, pair, NULL) == OK)
             mvadd_wch(row, col + 1, &curses_cell);
     }
 }
 
-static int line_state(short wanted)
+int n1_screen_ready(struct n1_screen *screen)
 {
-    struct pollfd line = {STDOUT_FILENO, wanted, 0};
-    int rc = poll(&line, 1, 0);
-    if (rc == 1 && (line.revents & (POLLHUP | POLLERR | POLLNVAL)))
-        return -EIO;
-    return rc == 1 && (line.revents & wanted) ? 0 : -EAGAIN;
+    return n1_line_ready(&screen->line, n1_time_mono());
 }
 
 int n1_screen_paint(struct n1_screen *screen, const struct n1_canvas *canvas)
 {
-    int queued = 0, rc = line_state(POLLOUT);
+    int rc = n1_screen_ready(screen);
     if (rc < 0)
         return rc;
-    if (ioctl(STDOUT_FILENO, TIOCOUTQ, &queued) == 0 && queued > OUT_QUEUE_MAX)
-        return -EAGAIN;
     if (screen->shown == NULL || canvas->rows != screen->rows || canvas->cols != screen->cols)
         return -EAGAIN;
     if (!screen->valid)
@@ -340,9 +404,18 @@ int n1_screen_paint(struct n1_screen *screen, const struct n1_canvas *canvas)
     screen->valid = true;
     n1_screen_painting = 1;
     wnoutrefresh(stdscr);
+    n1_line_begin(&screen->line);
     doupdate();
+    rc = n1_line_send(&screen->line, n1_time_mono());
     n1_screen_painting = 0;
-    return line_state(POLLOUT) == -EIO ? -EIO : 0;
+    return rc;
+}
+
+void n1_screen_line(const struct n1_screen *screen, struct n1_screen_line *ret)
+{
+    *ret = (struct n1_screen_line){.trouble = screen->line.health.why,
+                                   .bytes_s = n1_line_rate(&screen->line, n1_time_mono()),
+                                   .full = screen->line.stuck ? screen->line.out : -1};
 }
 
 /* --- keys --- */
@@ -367,7 +440,6 @@ static uint32_t special_key(wint_t code)
 
 int n1_screen_key(struct n1_screen *screen, uint32_t *ret_key)
 {
-    (void)screen;
     for (;;) {
         /* A terminal that is readable and has no bytes has been closed: raw mode knows no end of file. */
         int waiting = 0;
@@ -382,6 +454,10 @@ int n1_screen_key(struct n1_screen *screen, uint32_t *ret_key)
         int rc = wget_wch(stdscr, &code);
         if (rc == ERR)
             return 0;
+        if (rc == KEY_CODE_YES && code == CODE_ANSWER)
+            n1_line_answered(&screen->line, n1_time_mono());
+        if (rc == KEY_CODE_YES && code >= CODE_MODE && code < CODE_MODE + 5)
+            n1_line_mode(&screen->line, code - CODE_MODE);
         uint32_t key = rc == KEY_CODE_YES ? special_key(code) : (uint32_t)code;
         if (key == '\n' || key == '\r')
             key = N1_KEY_ENTER;
@@ -404,6 +480,7 @@ void n1_screen_suspend(struct n1_screen *screen, bool job)
 {
     struct sigaction fall_back = {.sa_handler = SIG_DFL}, before;
     sigemptyset(&fall_back.sa_mask);
+    settle(screen);
     endwin();
     n1_screen_emergency();
     sigaction(SIGTSTP, &fall_back, &before);
@@ -414,6 +491,7 @@ void n1_screen_suspend(struct n1_screen *screen, bool job)
     reset_prog_mode();
     curs_set(0);
     screen->valid = false;
+    screen->line.health.waiting = false; /* whatever was asked, the shell has heard the answer */
 }
 
 enum n1_color_level n1_screen_color(const struct n1_screen *screen)

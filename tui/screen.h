@@ -29,9 +29,22 @@ void n1_screen_close(struct n1_screen *screen);
 
 /* Looks up the terminal's size and takes it over; true when it has changed since the last call. */
 bool n1_screen_measure(struct n1_screen *screen, int *ret_rows, int *ret_cols);
+/* Whether a frame may be sent now: 0; -EAGAIN while the line is busy with the one before (make none: the next
+ * shows the latest state); -EIO when the terminal is gone. */
+int n1_screen_ready(struct n1_screen *screen);
+
+struct n1_screen_line {
+    const char *trouble; /* why the line is called slow, "": it is not. Owned by the screen */
+    double bytes_s;      /* sent to the terminal, over the last ten seconds */
+    int full;            /* descriptor to poll for writing while the line takes nothing, -1: it does */
+};
+/* How the line to the terminal fares. */
+void n1_screen_line(const struct n1_screen *screen, struct n1_screen_line *ret);
 /* Shows the canvas, whose sides are those of the last measure. Returns 0; -EAGAIN when the terminal does not
  * take output now (nothing is sent: the next frame shows the latest state); -EIO when it is gone. */
 int n1_screen_paint(struct n1_screen *screen, const struct n1_canvas *canvas);
+/* Without colours and most attributes, for a line that is short of bytes. */
+void n1_screen_plain(struct n1_screen *screen, bool plain);
 /* Makes the next paint send everything. */
 void n1_screen_invalidate(struct n1_screen *screen);
 /* Next key of tui/keys.h. Returns 1, 0 when there is none waiting, -EIO when the terminal is gone. Never

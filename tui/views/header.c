@@ -18,11 +18,16 @@ static void identity(struct n1_canvas *canvas, const struct n1_scene *scene, con
     char text[64], number[N1_FORMAT_CAP];
     if (scene->ready && cols >= 40) {
         n1_format_clock(number, scene->wall_ns);
+        if (app->line.low)
+            number[5] = '\0'; /* no seconds */
         n1_canvas_text_right(canvas, 0, end, 8, app->paused ? N1_ROLE_PAUSED : N1_ROLE_LABEL, number);
         end -= 10;
     }
     if (scene->ready && cols >= 60) {
-        n1_format_uptime(number, glyphs, scene->uptime_ns);
+        if (app->line.low && !isnan(scene->uptime_ns))
+            snprintf(number, sizeof number, "%.0f min", floor(scene->uptime_ns / 60e9));
+        else
+            n1_format_uptime(number, glyphs, scene->uptime_ns);
         snprintf(text, sizeof text, "up %s  thr %zu", number, scene->threads_alive);
         n1_canvas_text_right(canvas, 0, end, 24, N1_ROLE_LABEL, text);
         end -= n1_text_cols(text) + 2;
@@ -83,7 +88,7 @@ static void load(struct n1_canvas *canvas, int row, const struct n1_scene *scene
     n1_format_bytes(number, canvas->glyphs, scene->rss.last);
     const struct n1_scene_metric *rss = &scene->metrics[N1_METRIC_MEM_RSS];
     int end = cols;
-    if (!isnan(rss->per_second) && cols >= 60) {
+    if (!isnan(rss->per_second) && cols >= 60 && !app->line.low) {
         n1_format_bytes_signed(text, canvas->glyphs, rss->per_second * 60);
         strcat(text, "/min");
         n1_canvas_text_right(canvas, row, cols, 10, N1_ROLE_LABEL, text);
@@ -130,6 +135,19 @@ static int loss(struct n1_canvas *canvas, int row, int col, const struct n1_scen
     return piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
 }
 
+/* What the line to the terminal carries, when that matters; with the reason where there is room. */
+static int line(struct n1_canvas *canvas, int row, int col, const struct n1_app *app)
+{
+    char text[128], rate[N1_FORMAT_CAP];
+    if (!app->line.low)
+        return col;
+    n1_format_bytes(rate, canvas->glyphs, app->line.bytes_s);
+    snprintf(text, sizeof text, "LOW %s/s: %.80s", rate, app->line.why);
+    if (col + 3 + n1_text_cols(text) > n1_canvas_cols(canvas))
+        snprintf(text, sizeof text, "LOW %s/s", rate);
+    return piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
+}
+
 static void context(struct n1_canvas *canvas, int row, const struct n1_scene *scene, const struct n1_app *app)
 {
     char text[N1_INPUT_CAP + 32];
@@ -167,6 +185,7 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
     bool lowered = scene->rate_used > 0 && scene->rate_used < scene->rate_asked * 0.9;
     col = piece(canvas, row, col, lowered ? N1_ROLE_LOG_WARN : N1_ROLE_LABEL, text);
     col = loss(canvas, row, col, scene);
+    col = line(canvas, row, col, app);
     if (app->sort != N1_SORT_SELF || app->inverted) {
         snprintf(text, sizeof text, "by %s%s", sorts[app->sort], app->inverted ? ", inverted" : "");
         col = piece(canvas, row, col, N1_ROLE_LABEL, text);
@@ -205,6 +224,10 @@ static void cost(struct n1_canvas *canvas, int row, const struct n1_scene *scene
     n1_format_bytes(number, canvas->glyphs, scene->self_bytes);
     col = n1_canvas_text(canvas, row, col, N1_ROLE_LABEL, " CPU ");
     col = n1_canvas_text(canvas, row, col, N1_ROLE_VALUE, number);
+    if (app->line.bytes_s > 0 && !app->line.low) {
+        n1_format_bytes(number, canvas->glyphs, app->line.bytes_s);
+        col = n1_canvas_textf(canvas, row, col, N1_ROLE_LABEL, "  line %s/s", number);
+    }
     if (scene->rejected > 0)
         n1_canvas_textf(canvas, row, col + 2, N1_ROLE_LABEL, "rejected %llu",
                         (unsigned long long)scene->rejected);

@@ -131,6 +131,8 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
     else if (app->refresh_ms != 1000)
         snprintf(text, sizeof text, "%d/%zu  every %g s", app->row_count ? app->table.selected + 1 : 0,
                  app->row_count, app->refresh_ms / 1000.0);
+    else if (app->line.low)
+        text[0] = '\0'; /* the number of rows changes all the time */
     else
         snprintf(text, sizeof text, "%d/%zu", app->row_count ? app->table.selected + 1 : 0, app->row_count);
     if (cols >= 40) {

@@ -24,7 +24,7 @@ static int take(int *col, int cols)
     return at;
 }
 
-static struct columns plan(int cols)
+static struct columns plan(int cols, bool low)
 {
     cols--; /* the last column stays free, for the rule beside it */
     struct columns c = {-1, -1, -1, -1, -1, -1, -1, 0, -1, 0};
@@ -32,11 +32,11 @@ static struct columns plan(int cols)
     c.self = take(&col, 6);
     if (cols >= 40)
         c.total = take(&col, 7);
-    if (cols >= 104)
+    if (cols >= 104 && !low)
         c.error = take(&col, 6);
-    if (cols >= 92)
+    if (cols >= 92 && !low)
         c.seconds = take(&col, 7);
-    if (cols >= 54)
+    if (cols >= 54 && !low)
         c.trend = take(&col, TREND_COLS + 1) + 1;
     c.kind = take(&col, 3) + 1;
     c.function = col;
@@ -143,7 +143,7 @@ static void draw_row(struct n1_canvas *canvas, int row, const struct columns *c,
 static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app)
 {
     int rows = n1_canvas_rows(canvas), cols = n1_canvas_cols(canvas);
-    struct columns c = plan(cols);
+    struct columns c = plan(cols, app->line.low);
     head(canvas, &c, app);
     if (!scene->ready || app->row_count == 0) {
         n1_canvas_text_cut(canvas, 1, 1, cols - 2, N1_ROLE_LABEL,
