@@ -54,12 +54,22 @@ uint32_t n1_feed_chain(struct n1_feed *feed, struct n1_target *t, const struct n
         n1_writer_self_add(feed->w, N1_SELF_FALLBACK, 1);
     n1_writer_self_add(feed->w, N1_SELF_FRAMES_WALKED, walk.count);
 
-    size_t kernel = raw->kernel ? raw->kernel_len : 0;
+    size_t kernel = raw->kernel ? raw->kernel_len : 0, count = walk.count;
+    const struct n1_python_stack *python = n1_feed_python_take(feed, t, raw->tid, raw->time);
+    if (python) {
+        *flags |= python->flags;
+        count = n1_feed_python_merge(feed, t, python);
+        if (python->end == N1_PY_CHAIN_TORN || python->end == N1_PY_CHAIN_BAD)
+            n1_writer_self_add(feed->w, N1_SELF_REJECTED, 1);
+    }
     uint32_t node = 0, leaf = 0;
     bool full = false;
     /* Root first: user frames from the last to the first, then the kernel's. */
-    for (size_t i = walk.count; i-- > 0 && !full;) {
-        uint32_t frame = n1_feed_frame(feed, t, &feed->frames[i]);
+    for (size_t i = count; i-- > 0 && !full;) {
+        const struct n1_merge_frame *merged = &feed->python.merged[i];
+        uint32_t frame = !python          ? n1_feed_frame(feed, t, &feed->frames[i])
+                         : merged->python ? python->frames[merged->index].frame
+                                          : n1_feed_frame(feed, t, &feed->frames[merged->index]);
         if (i == 0 && kernel == 0)
             leaf = frame;
         else

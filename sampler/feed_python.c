@@ -30,8 +30,10 @@ static void tell(struct n1_feed *feed, struct n1_target *t, const char *runtime)
 void n1_feed_python_look(struct n1_feed *feed, struct n1_target *t, n1_ns now, bool force)
 {
     if (t->python) {
-        n1_python_list(t->python, now);
-        return;
+        if (n1_python_list(t->python, now))
+            return;
+        n1_python_close(t->python);
+        t->python = NULL;
     }
     if (t->no_python && !force)
         return;
@@ -75,6 +77,26 @@ struct n1_python_stack *n1_feed_python_take(struct n1_feed *feed, struct n1_targ
     if (f->stack.end == N1_PY_CHAIN_TORN || f->stack.end == N1_PY_CHAIN_BAD)
         f->rejected++;
     return &f->stack;
+}
+
+size_t n1_feed_python_merge(struct n1_feed *feed, struct n1_target *t, const struct n1_python_stack *stack)
+{
+    static bool loops[N1_WALK_FRAMES_MAX], last[N1_PY_FRAMES_MAX];
+    const struct n1_py_interpreter *interpreter = n1_python_interpreter(t->python);
+    for (size_t i = 0; i < feed->walk.count; i++)
+        loops[i] = n1_py_interpreter_is_eval(interpreter, feed->frames[i].module, feed->frames[i].offset);
+    for (size_t i = 0; i < stack->count; i++)
+        last[i] = stack->frames[i].last_of_loop;
+    struct n1_merge_input input = {
+        .native_loop = loops,
+        .native_count = feed->walk.count,
+        .native_complete = feed->walk.end == N1_WALK_COMPLETE,
+        .python_last = last,
+        .python_count = stack->count,
+        .empty_loops = stack->empty_loops,
+    };
+    return n1_py_merge(&input, feed->python.merged,
+                       sizeof feed->python.merged / sizeof feed->python.merged[0]);
 }
 
 uint32_t n1_feed_python_mark(struct n1_feed *feed, struct n1_target *t, const char *name,

@@ -5,6 +5,7 @@
  */
 #include "sampler/watch.h"
 
+#include "sampler/follow.h"
 #include "sampler/server.h"
 #include "sampler/viewers/attend.h"
 #include "sampler/watch_state.h"
@@ -59,10 +60,10 @@ static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
 {
     const char *engine = watch->options->engine;
     struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
-    if (!strcmp(engine, "nonstop"))
-        return n1_nonstop_create(rate_of(watch), &sink, &watch->engine, reterr);
+    if (!strcmp(engine, "nonstop") || !strcmp(engine, "ptrace"))
+        return n1_nonstop_create(rate_of(watch), !strcmp(engine, "ptrace"), &sink, &watch->engine, reterr);
     if (strcmp(engine, "auto") && strcmp(engine, "perf"))
-        return n1_error_hint(reterr, N1_E_USAGE, "use --engine auto, perf or nonstop",
+        return n1_error_hint(reterr, N1_E_USAGE, "use --engine auto, perf, ptrace or nonstop",
                              "the engine '%s' is not built in", engine);
     bool dump = watch->options->dump; /* it needs one sample of each running thread, soon */
     struct n1_perf_config config = {
@@ -75,12 +76,46 @@ static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
     int rc = n1_perf_create(&config, &sink, &perf, reterr);
     if (rc == 0)
         watch->engine = n1_perf_engine(perf);
+    if (rc == N1_E_NOT_PERMITTED && !strcmp(engine, "auto") && !dump) {
+        n1_log(N1_LOG_WARN, "watch", "stopping threads instead: %s", reterr->what);
+        rc = n1_nonstop_create(rate_of(watch), true, &sink, &watch->engine, reterr);
+    }
     return rc;
+}
+
+/* A Python stack and the native one belong together only when they are of one instant, so where all targets
+ * are CPython the engine that stops threads takes over from perf. */
+static void choose_engine(struct n1_watch *watch)
+{
+    bool perf = watch->engine.ops && watch->engine.ops->kind == N1_ENGINE_PERF;
+    if (!perf || watch->feed.dump || strcmp(watch->options->engine, "auto") || !watch->targets.alive)
+        return;
+    for (size_t i = 0; i < watch->targets.count; i++)
+        if (!watch->targets.items[i]->gone && !watch->targets.items[i]->python)
+            return;
+    struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
+    struct n1_engine fresh;
+    struct n1_error why;
+    if (n1_nonstop_create(rate_of(watch), true, &sink, &fresh, &why) < 0) {
+        n1_log(N1_LOG_WARN, "watch", "native frames only: %s", why.what);
+        return;
+    }
+    for (size_t i = 0; i < watch->targets.count; i++)
+        if (!watch->targets.items[i]->gone)
+            fresh.ops->add_process(fresh.self, watch->targets.items[i]->pid, &why);
+    if (watch->paused)
+        fresh.ops->pause(fresh.self, true);
+    watch->engine.ops->drain(watch->engine.self, true);
+    watch->engine.ops->destroy(watch->engine.self);
+    watch->engine = fresh;
+    watch->figures.damaged_told = 0;
+    n1_writer_self(watch->w, N1_SELF_ENGINE, fresh.ops->kind);
+    n1_log(N1_LOG_INFO, "watch", "CPython: threads are stopped for each sample");
 }
 
 /* Mappings are reported from add_process on; what was there before is read after it, so nothing falls
  * between. */
-static int attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
+int n1_watch_attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
 {
     struct n1_target *t = NULL;
     int rc = n1_targets_add(&watch->targets, pid, &watch->feed.caller, watch->w, &t, reterr);
@@ -109,7 +144,7 @@ static void attach_children(struct n1_watch *watch)
         size_t n = n1_target_children(watch->targets.items[i], pids, N1_TARGETS_MAX);
         for (size_t c = 0; c < n && watch->targets.count < N1_TARGETS_MAX; c++) {
             struct n1_error why;
-            if (!n1_targets_find(&watch->targets, pids[c]) && attach(watch, pids[c], &why) < 0)
+            if (!n1_targets_find(&watch->targets, pids[c]) && n1_watch_attach(watch, pids[c], &why) < 0)
                 n1_log(N1_LOG_WARN, "watch", "child %d: %s", (int)pids[c], why.what);
         }
     }
@@ -162,12 +197,13 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     if (rc < 0 && !o->dump)
         return rc;
     for (size_t i = 0; i < o->pid_count; i++) {
-        rc = attach(watch, o->pids[i], reterr);
+        rc = n1_watch_attach(watch, o->pids[i], reterr);
         if (rc < 0)
             return rc;
     }
     if (o->children)
         attach_children(watch);
+    choose_engine(watch);
     if (o->faults)
         n1_watch_memory(watch, true, NULL);
     if (!watch->engine.ops)
@@ -258,11 +294,14 @@ static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now
 
 static void tick(struct n1_watch *watch, n1_ns now)
 {
+    if (watch->engine.ops && watch->engine.ops->kind != N1_ENGINE_PERF)
+        n1_follow(watch);
     for (size_t i = 0; i < watch->targets.count; i++)
         if (!watch->targets.items[i]->gone) {
             n1_target_scan_threads(watch->targets.items[i], watch->w, now);
             n1_feed_python_look(&watch->feed, watch->targets.items[i], now, false);
         }
+    choose_engine(watch);
     n1_figures_read(&watch->figures, &watch->targets, now);
     n1_touch_tick(watch->touch, now);
     if (!watch->feed.dump)

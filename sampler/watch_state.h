@@ -45,6 +45,9 @@ struct n1_watch {
     uint64_t lost_told, throttled_told;
 };
 
+/* Opens a process and samples it from now on. Errors as n1_targets_add() and the engine's. */
+int n1_watch_attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr);
+
 /* Takes the stack of every thread once (sampler/dump.c). */
 int n1_watch_dump(struct n1_watch *watch, struct n1_error *reterr);
 

@@ -4,6 +4,8 @@
  */
 #include "sampler/engine/perf_internal.h"
 
+#include "sampler/engine/hurry.h"
+
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
@@ -21,7 +23,7 @@
 
 #define FIRST_DRAIN_NS 30000000L
 
-enum { CPUS_MAX = 4096, RESET_ON_FORK = 1, READER_NICE = -10, READER_SLICE_NS = 100000 };
+enum { CPUS_MAX = 4096 };
 
 unsigned perf_cpus_for_rules(const struct n1_perf *perf)
 {
@@ -190,32 +192,6 @@ static void choose_period(struct n1_perf *perf)
         perf->stats.paused ? 0 : n1_perf_period_ns(perf->stats.rate_used_hz) + (perf->generation & 1);
 }
 
-/* A ring holds some 50 ms at high rates, and a machine full of busy threads lets a newcomer wait as long. The
- * reader needs little time but soon: a short slice (Linux 6.12 lets everybody ask for it) and, where
- * permitted, a better nice value; neither is inherited by children. Refused, it stays as it was. */
-static void hurry(void)
-{
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime_ns, deadline_ns, period_ns;
-    } attr = {.size = 48,
-              .policy = SCHED_OTHER,
-              .flags = RESET_ON_FORK,
-              .nice = READER_NICE,
-              .runtime_ns = READER_SLICE_NS};
-    int nice_now = getpriority(PRIO_PROCESS, 0);
-
-    if (nice_now < READER_NICE)
-        attr.nice = nice_now;
-    if (syscall(SYS_sched_setattr, 0, &attr, 0)) {
-        attr.nice = nice_now;
-        syscall(SYS_sched_setattr, 0, &attr, 0);
-    }
-}
-
 int n1_perf_create(const struct n1_perf_config *config, const struct n1_engine_sink *sink,
                    struct n1_perf **ret_perf, struct n1_error *reterr)
 {
@@ -243,7 +219,7 @@ int n1_perf_create(const struct n1_perf_config *config, const struct n1_engine_s
         goto fail;
     }
     raise_fd_limit(perf);
-    hurry();
+    n1_engine_hurry();
     perf->virtual_machine = in_virtual_machine();
     err = n1_perf_rights_probe(&perf->rights, config->user_only, reterr);
     if (!err)

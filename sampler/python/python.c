@@ -164,7 +164,7 @@ size_t n1_python_list(struct n1_python *p, n1_ns now)
         interp = next;
     }
     if (!list)
-        return p->count;
+        return 0;
     qsort(list, count, sizeof(*list), by_tid);
     free(p->threads);
     p->threads = list;

@@ -26,7 +26,7 @@ const struct n1_py_interpreter *n1_python_interpreter(const struct n1_python *py
 const char *n1_python_name(const struct n1_python *python);
 
 /* Lists the interpreter's threads anew: once a second, and when a thread that runs is not known. Returns how
- * many there are. */
+ * many there are; 0 when its state cannot be read any more (it may have become another program). */
 size_t n1_python_list(struct n1_python *python, n1_ns now);
 /* True when the thread is one of the interpreter's, as of the last list. */
 bool n1_python_knows(const struct n1_python *python, pid_t tid);
