@@ -141,6 +141,13 @@ uint32_t n1_naming_module(struct n1_naming *n, struct n1_module *module, pid_t p
     return id;
 }
 
+void n1_naming_prepare_kernel(struct n1_naming *n, struct n1_module *kernel)
+{
+    uint32_t id = kernel ? n1_naming_module(n, kernel, 0) : 0;
+    if (id && id < n->key_capacity && n->key_of[id])
+        n1_symbols_prepare(n->symbols, n->key_of[id] - 1);
+}
+
 static enum n1_function_kind function_kind(enum n1_module_kind kind)
 {
     switch (kind) {

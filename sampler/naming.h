@@ -23,6 +23,8 @@ uint32_t n1_naming_module(struct n1_naming *n, struct n1_module *module, pid_t p
 /* Asks for what is new, a few frames not oftener than four times a second, and takes what is answered. Call
  * after each drain and when n1_naming_fd() is readable. */
 void n1_naming_pump(struct n1_naming *n);
+/* Has the kernel's symbols read before its first frame is met. */
+void n1_naming_prepare_kernel(struct n1_naming *n, struct n1_module *kernel);
 /* For the next 2 s everything new is asked for at once: somebody waits for it. As in the first 2 s. */
 void n1_naming_hurry(struct n1_naming *n);
 int n1_naming_fd(const struct n1_naming *n);

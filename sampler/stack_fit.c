@@ -4,6 +4,8 @@
  */
 #include "sampler/stack_fit.h"
 
+#include "n1/log.h"
+
 enum { LEAST = 1024, USUAL = 16384, MOST = 32768, STEP = 512 };
 enum { ENOUGH_WALKS = 200, ENOUGH_SHORT = 3, FORGET_WALKS = 4000 };
 
@@ -46,6 +48,10 @@ int n1_stack_fit(struct n1_stack_fit *fit, struct n1_stack_need *need, const str
         fit->failed_bytes = bytes;
         return 0;
     }
+    n1_log(N1_LOG_INFO, "stack",
+           "copying %u bytes with each sample, not %u: %llu walks needed %llu at most, %llu were cut", bytes,
+           stats.stack_bytes, (unsigned long long)need->walks, (unsigned long long)need->most_bytes,
+           (unsigned long long)need->too_short);
     *need = (struct n1_stack_need){.copied = bytes};
     if (bytes > stats.stack_bytes && stats.stack_bytes > fit->too_little)
         fit->too_little = stats.stack_bytes;

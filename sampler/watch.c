@@ -212,6 +212,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     watch->engine.ops->stats(watch->engine.self, &stats);
     watch->feed.kernel_frames = stats.kernel_frames;
     n1_writer_self(watch->w, N1_SELF_ENGINE, watch->engine.ops->kind);
+    if (stats.kernel_frames)
+        n1_naming_prepare_kernel(watch->naming, n1_modules_kernel(&watch->targets.modules));
     return 0;
 }
 

@@ -181,6 +181,15 @@ int n1_symbols_module_add(struct n1_symbols *client, uint64_t key, const struct 
     return 0;
 }
 
+void n1_symbols_prepare(struct n1_symbols *client, uint64_t key)
+{
+    struct n1_client_module *module = module_by_key(client, key);
+    if (!module || module->kind != N1_SYMBOL_KALLSYMS || module->sent)
+        return;
+    module->ahead = client->ahead = true;
+    wake(client, 0);
+}
+
 int n1_symbols_module_remove(struct n1_symbols *client, uint64_t key)
 {
     struct n1_client_module *module = module_by_key(client, key);
@@ -324,7 +333,7 @@ static void watch(struct n1_symbols *client)
 /* Starts a helper when there is work for one; while it cannot run, requests are answered so. */
 static void ensure_helper(struct n1_symbols *client)
 {
-    if (client->queued == 0 || client->helper != 0)
+    if ((client->queued == 0 && !client->ahead) || client->helper != 0)
         return;
     n1_ns now = n1_time_mono();
     if (now >= client->retry_at && n1_client_start(client) < 0)

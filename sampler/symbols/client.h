@@ -51,6 +51,8 @@ struct n1_client_module {
     pid_t pid;
     char *path;
     bool sent;                         /* the running helper has it */
+    bool ahead;                        /* kernel: to be sent before anything is asked */
+    bool ready;                        /* kernel: the running helper has read it; it is asked only then */
     bool removed;                      /* freed when nothing is pending */
     enum n1_symbol_status final;       /* not FOUND: every request gets this answer */
     enum n1_symbol_status final_lines; /* not FOUND: lines are not asked for any more */
@@ -86,6 +88,7 @@ struct n1_symbols {
     n1_ns progress; /* last sign of life while something was in flight */
     n1_ns retry_at; /* not to be started before; 0 any time */
     unsigned start_failures;
+    bool ahead; /* a module is to be prepared before anything is asked: start a helper for it */
 
     struct n1_client_module *by_key;
     struct n1_client_module **modules;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,9 +79,11 @@ int n1_client_start(struct n1_symbols *client)
         close(pair[0]);
         return pid;
     }
+    /* It starts without our priority; on a host whose CPUs are all wanted, names would take minutes. */
+    setpriority(PRIO_PROCESS, (id_t)pid, getpriority(PRIO_PROCESS, 0));
     client->socket = pair[0];
     client->helper = pid;
-    client->dying = client->killed = client->greeted = false;
+    client->dying = client->killed = client->greeted = client->ahead = false;
     client->progress = n1_time_mono();
     client->stats.helper_starts++;
     struct n1_wire wire;
@@ -135,7 +138,9 @@ static void forget_progress(struct n1_symbols *client, unsigned amount)
         struct n1_client_module *module = client->modules[i];
         if (!module)
             continue;
-        module->sent = false;
+        if (module->sent && module->kind == N1_SYMBOL_KALLSYMS && !module->ready)
+            blame(module, false, amount);
+        module->sent = module->ready = module->ahead = false;
         if (module->debug_state != N1_CLIENT_DEBUG_AWAIT)
             continue;
         /* A candidate that took the helper with it is not tried again. */

@@ -182,6 +182,8 @@ static void take_record(struct n1_symbols *client, struct n1_wire *wire, uint32_
         take_need(wire, module);
     } else if (module && type == N1_WIRE_DEBUG_RESULT) {
         take_verdict(wire, module);
+    } else if (module && type == N1_WIRE_READY) {
+        module->ready = true;
     }
     if (wire->bad && client->helper > 0) {
         client->killed = true;

@@ -178,16 +178,26 @@ static bool send_batch(struct n1_symbols *client, struct n1_client_module *modul
     return true;
 }
 
+/* The helper reads the kernel's symbols when it has nothing better to do; who asked for them before would
+ * hold up the target's own names. */
+static bool prepare_kernel(struct n1_symbols *client, struct n1_client_module *module)
+{
+    if (module->sent || (module->queued == 0 && !module->ahead))
+        return true;
+    open_kallsyms(module);
+    return module->final != N1_SYMBOL_FOUND || send_module(client, module);
+}
+
 static bool serve_module(struct n1_symbols *client, struct n1_client_module *module)
 {
     if (module->debug_state == N1_CLIENT_DEBUG_OPEN_NEXT && !send_debug(client, module))
         return false;
+    if (module->kind == N1_SYMBOL_KALLSYMS && !module->ready)
+        return prepare_kernel(client, module);
     if (module->queued == 0 || module->debug_state == N1_CLIENT_DEBUG_AWAIT)
         return true;
     if (module->kind == N1_SYMBOL_PERF_MAP)
         refresh_perf_map(client, module);
-    else if (module->kind == N1_SYMBOL_KALLSYMS)
-        open_kallsyms(module);
     if (module->final != N1_SYMBOL_FOUND)
         return true;
     return send_module(client, module) && send_batch(client, module);
@@ -207,7 +217,8 @@ bool n1_client_send(struct n1_symbols *client)
         /* One module alone may fill the window. */
         while (client->queued == module->queued && module->queued > 0 &&
                client->batch_count < N1_CLIENT_BATCHES && module->debug_state != N1_CLIENT_DEBUG_AWAIT &&
-               module->debug_state != N1_CLIENT_DEBUG_OPEN_NEXT && module->final == N1_SYMBOL_FOUND)
+               module->debug_state != N1_CLIENT_DEBUG_OPEN_NEXT && module->final == N1_SYMBOL_FOUND &&
+               module->sent && (module->kind != N1_SYMBOL_KALLSYMS || module->ready))
             if (!send_batch(client, module))
                 return false;
         if (client->batch_count == N1_CLIENT_BATCHES)

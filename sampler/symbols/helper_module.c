@@ -41,6 +41,7 @@ void n1_helper_module_destroy(struct n1_helper_module *module)
     if (!module)
         return;
     n1_helper_module_close_lines(module);
+    n1_kernel_reading_end(module->reading);
     n1_symbol_table_finish(&module->table);
     n1_fde_starts_finish(&module->starts);
     if (module->kind == N1_SYMBOL_PERF_MAP)
@@ -120,6 +121,23 @@ bool n1_helper_module_take_debug(struct n1_helper_module *module, int take_fd, b
     return true;
 }
 
+bool n1_helper_module_prepare(struct n1_helper_module *module)
+{
+    if (module->kind != N1_SYMBOL_KALLSYMS || module->table_built)
+        return false;
+    if (!module->reading && module->fd >= 0)
+        module->reading = n1_kernel_reading_begin(module->fd);
+    module->table_status = N1_SYMBOL_UNREADABLE;
+    if (module->reading && n1_kernel_reading_step(module->reading, &module->table, &module->table_status))
+        return true;
+    module->table_built = true;
+    n1_kernel_reading_end(module->reading);
+    module->reading = NULL;
+    if (module->table_status != N1_SYMBOL_FOUND)
+        n1_symbol_table_finish(&module->table);
+    return false;
+}
+
 enum n1_symbol_status n1_helper_module_find(struct n1_helper_module *module, uint64_t addr,
                                             struct n1_symbol_hit *ret_hit)
 {
@@ -133,11 +151,11 @@ enum n1_symbol_status n1_helper_module_find(struct n1_helper_module *module, uin
             return status;
         return n1_perf_map_find(&module->map, addr, ret_hit) ? N1_SYMBOL_FOUND : N1_SYMBOL_NO_SYMBOL;
     }
+    while (n1_helper_module_prepare(module))
+        ;
     if (!module->table_built) {
         module->table_built = true;
-        if (module->kind == N1_SYMBOL_KALLSYMS)
-            module->table_status = n1_symbol_table_build_kernel(&module->table, module->fd);
-        else if (!module->elf_open)
+        if (!module->elf_open)
             module->table_status = module->elf_status;
         else
             module->table_status = n1_symbol_table_build(&module->table, &module->elf,

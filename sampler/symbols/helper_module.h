@@ -23,6 +23,7 @@ struct n1_helper_module {
     bool table_built;
     enum n1_symbol_status table_status;
     struct n1_symbol_table table;
+    struct n1_kernel_reading *reading; /* kernel: while its symbols are being read */
     struct n1_fde_starts starts;
     struct n1_perf_map map;
     struct n1_lines *lines;
@@ -42,6 +43,9 @@ bool n1_helper_module_needs_debug(struct n1_helper_module *module, unsigned flag
 /* Takes a candidate; accepts it when its build id equals the module's, or with `by_crc` when its bytes have
  * the CRC of the module's debuglink. Owns `take_fd` also when it refuses. */
 bool n1_helper_module_take_debug(struct n1_helper_module *module, int take_fd, bool by_crc);
+
+/* Reads a little of the kernel's symbols. False when there is nothing (more) to read. */
+bool n1_helper_module_prepare(struct n1_helper_module *module);
 
 /* The symbol at `addr`. For an ELF file without one, *ret_hit still tells where its function starts and its
  * size, when the file's unwind information does; else both are 0. */

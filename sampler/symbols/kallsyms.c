@@ -19,6 +19,15 @@ struct names {
     size_t len, capacity;
 };
 
+struct n1_kernel_reading {
+    struct n1_symbol_table table;
+    struct names names;
+    int fd;
+    char buffer[32768];
+    size_t have;
+    bool skipping; /* inside a line too long to be one */
+};
+
 /* Keeps "name" or "name [module]" and returns its offset; 0 when out of memory or over the limit. */
 static uint32_t keep_name(struct names *names, const char *name, size_t len)
 {
@@ -59,53 +68,82 @@ static bool add_line(struct n1_symbol_table *table, struct names *names, char *l
     return at != 0 && n1_symbol_table_add(table, addr, 0, LAST_SYMBOL_BYTES, at, N1_SOURCE_SYMTAB, class);
 }
 
-static enum n1_symbol_status read_lines(struct n1_symbol_table *table, struct names *names, int fd)
+static enum n1_symbol_status take_lines(struct n1_kernel_reading *reading)
 {
-    char buffer[32768];
-    size_t have = 0;
-    bool skipping = false; /* inside a line too long to be one */
-    for (;;) {
-        ssize_t n = read(fd, buffer + have, sizeof(buffer) - have);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return N1_SYMBOL_UNREADABLE;
-        if (n == 0)
-            return N1_SYMBOL_FOUND;
-        have += (size_t)n;
-        char *line = buffer, *newline;
-        while ((newline = memchr(line, '\n', have - (size_t)(line - buffer)))) {
-            *newline = '\0';
-            if (!skipping && newline - line < LINE_MAX_BYTES && !add_line(table, names, line))
-                return N1_SYMBOL_TOO_LARGE;
-            skipping = false;
-            line = newline + 1;
-        }
-        have -= (size_t)(line - buffer);
-        memmove(buffer, line, have);
-        if (have == sizeof(buffer)) {
-            skipping = true;
-            have = 0;
-        }
+    char *line = reading->buffer, *newline;
+    while ((newline = memchr(line, '\n', reading->have - (size_t)(line - reading->buffer)))) {
+        *newline = '\0';
+        if (!reading->skipping && newline - line < LINE_MAX_BYTES &&
+            !add_line(&reading->table, &reading->names, line))
+            return N1_SYMBOL_TOO_LARGE;
+        reading->skipping = false;
+        line = newline + 1;
     }
+    reading->have -= (size_t)(line - reading->buffer);
+    memmove(reading->buffer, line, reading->have);
+    if (reading->have == sizeof(reading->buffer)) {
+        reading->skipping = true;
+        reading->have = 0;
+    }
+    return N1_SYMBOL_FOUND;
+}
+
+static enum n1_symbol_status seal(struct n1_kernel_reading *reading)
+{
+    struct n1_symbol_table *table = &reading->table;
+    if (table->count == 0)
+        return N1_SYMBOL_NOT_PERMITTED;
+    table->owned[0] = reading->names.text;
+    table->strings[N1_SOURCE_SYMTAB] = (struct n1_symbol_strings){
+        {.fd = -1, .mem = reading->names.text, .size = reading->names.len}, 0, reading->names.len};
+    reading->names.text = NULL;
+    return n1_symbol_table_seal(table) ? N1_SYMBOL_FOUND : N1_SYMBOL_TOO_LARGE;
+}
+
+struct n1_kernel_reading *n1_kernel_reading_begin(int fd)
+{
+    struct n1_kernel_reading *reading = calloc(1, sizeof(*reading));
+    if (!reading)
+        return NULL;
+    reading->fd = fd;
+    keep_name(&reading->names, "", 0);
+    if (reading->names.text && lseek(fd, 0, SEEK_SET) == 0)
+        return reading;
+    n1_kernel_reading_end(reading);
+    return NULL;
+}
+
+bool n1_kernel_reading_step(struct n1_kernel_reading *reading, struct n1_symbol_table *ret_table,
+                            enum n1_symbol_status *ret_status)
+{
+    ssize_t n = read(reading->fd, reading->buffer + reading->have, sizeof(reading->buffer) - reading->have);
+    if (n < 0 && errno == EINTR)
+        return true;
+    reading->have += n > 0 ? (size_t)n : 0;
+    *ret_status = n < 0 ? N1_SYMBOL_UNREADABLE : n > 0 ? take_lines(reading) : seal(reading);
+    if (n > 0 && *ret_status == N1_SYMBOL_FOUND)
+        return true;
+    *ret_table = reading->table;
+    reading->table = (struct n1_symbol_table){0};
+    return false;
+}
+
+void n1_kernel_reading_end(struct n1_kernel_reading *reading)
+{
+    if (!reading)
+        return;
+    n1_symbol_table_finish(&reading->table);
+    free(reading->names.text);
+    free(reading);
 }
 
 enum n1_symbol_status n1_symbol_table_build_kernel(struct n1_symbol_table *table, int fd)
 {
-    struct names names = {0};
+    enum n1_symbol_status status = N1_SYMBOL_UNREADABLE;
+    struct n1_kernel_reading *reading = n1_kernel_reading_begin(fd);
     *table = (struct n1_symbol_table){0};
-    enum n1_symbol_status status =
-        keep_name(&names, "", 0) == 0 && names.text ? N1_SYMBOL_FOUND : N1_SYMBOL_TOO_LARGE;
-    if (status == N1_SYMBOL_FOUND && lseek(fd, 0, SEEK_SET) < 0)
-        status = N1_SYMBOL_UNREADABLE;
-    if (status == N1_SYMBOL_FOUND)
-        status = read_lines(table, &names, fd);
-    table->owned[0] = names.text;
-    table->strings[N1_SOURCE_SYMTAB] =
-        (struct n1_symbol_strings){{.fd = -1, .mem = names.text, .size = names.len}, 0, names.len};
-    if (status != N1_SYMBOL_FOUND)
-        return status;
-    if (table->count == 0)
-        return N1_SYMBOL_NOT_PERMITTED;
-    return n1_symbol_table_seal(table) ? N1_SYMBOL_FOUND : N1_SYMBOL_TOO_LARGE;
+    while (reading && n1_kernel_reading_step(reading, table, &status))
+        ;
+    n1_kernel_reading_end(reading);
+    return status;
 }

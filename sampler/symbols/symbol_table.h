@@ -57,6 +57,15 @@ enum n1_symbol_status n1_symbol_table_build(struct n1_symbol_table *table, const
 /* Builds from the text of /proc/kallsyms behind `fd` (read to its end). NOT_PERMITTED when its addresses are
  * 0. */
 enum n1_symbol_status n1_symbol_table_build_kernel(struct n1_symbol_table *table, int fd);
+
+/* The same in steps of one read, since it takes 0.1 s of CPU time and more when CPUs are wanted by many:
+ * begin (NULL without memory or when `fd` cannot be read), step until it returns false, which fills table and
+ * status; then end (NULL is fine, at any time). `fd` stays the caller's. */
+struct n1_kernel_reading;
+struct n1_kernel_reading *n1_kernel_reading_begin(int fd);
+bool n1_kernel_reading_step(struct n1_kernel_reading *reading, struct n1_symbol_table *ret_table,
+                            enum n1_symbol_status *ret_status);
+void n1_kernel_reading_end(struct n1_kernel_reading *reading);
 void n1_symbol_table_finish(struct n1_symbol_table *table);
 
 /* The function that covers `addr`. Among functions at one address a fixed order decides: named over local,

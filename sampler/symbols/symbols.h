@@ -127,6 +127,8 @@ int n1_symbols_module_add(struct n1_symbols *client, uint64_t key, const struct 
 /* Forgets `key`; its pending requests are answered with N1_SYMBOL_NO_FILE by the next pump. -ENOENT when
  * unknown. */
 int n1_symbols_module_remove(struct n1_symbols *client, uint64_t key);
+/* Has the kernel's symbols (a module of kind KALLSYMS) read soon, before the first request. */
+void n1_symbols_prepare(struct n1_symbols *client, uint64_t key);
 bool n1_symbols_module_known(const struct n1_symbols *client, uint64_t key);
 
 /* Queues one address; `cookie` comes back with the answer. Never waits. Returns 0, -ENOENT for an unknown

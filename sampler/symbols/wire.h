@@ -24,6 +24,7 @@ enum n1_wire_type {
     N1_WIRE_NEED_DEBUG,   /* from helper: text build id (bytes), text debuglink, u32 its CRC */
     N1_WIRE_DEBUG_RESULT, /* from helper: u32 accepted */
     N1_WIRE_RESULT,       /* from helper: answers until the end of the record */
+    N1_WIRE_READY,        /* from helper: what a kernel module holds has been read (or cannot be) */
 };
 
 struct n1_wire {

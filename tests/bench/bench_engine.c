@@ -483,8 +483,8 @@ int main(int argc, char **argv)
     print_machine();
     calibrate();
     bench_gaps("stack copy as at first (16 KiB)");
-    stack_bytes = 2048;
-    bench_gaps("stack copy as fitted to it (2 KiB)");
+    stack_bytes = 1024;
+    bench_gaps("stack copy as fitted to it (1 KiB)");
     stack_bytes = 0;
     bench_operations("pipe ping-pong, at first", play_ping_pong, 99, false);
     bench_operations("pipe ping-pong, settled", play_ping_pong, 99, true);
