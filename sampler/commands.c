@@ -82,6 +82,31 @@ static void memory(struct n1_watch *watch, bool on)
     n1_server_done(watch->control, N1_CONTROL_MEMORY, &err);
 }
 
+static void leaks(struct n1_watch *watch, uint64_t how)
+{
+    struct n1_error err = {0};
+    struct n1_target *t = watch->targets.count ? watch->targets.items[0] : NULL;
+    int rc = 0;
+    if (how == N1_LEAKS_END)
+        n1_leaks_end(&watch->leaks);
+    else if (how > N1_LEAKS_NO_TRACE || !t || t->gone)
+        n1_error_set(&err, N1_E_USAGE, "there is no process to look at");
+    else
+        rc = n1_leaks_begin(&watch->leaks, &watch->feed, t, (enum n1_control_leaks)how, &err);
+    if (rc != 1)
+        n1_server_done(watch->control, N1_CONTROL_LEAKS, &err);
+}
+
+void n1_watch_leaks(struct n1_watch *watch)
+{
+    struct n1_error err;
+    int rc = n1_leaks_drain(&watch->leaks, &err);
+    if (rc == 1)
+        n1_server_done(watch->control, N1_CONTROL_LEAKS, &err);
+    else if (rc == 2)
+        n1_viewers_notice(&watch->viewers, "%s", err.what);
+}
+
 static void ask_names(struct n1_watch *watch, const struct n1_control *command)
 {
     n1_watch_drain(watch, true);
@@ -126,6 +151,9 @@ void n1_watch_command(struct n1_watch *watch, const struct n1_control *command)
         break;
     case N1_CONTROL_MEMORY:
         memory(watch, command->value != 0);
+        break;
+    case N1_CONTROL_LEAKS:
+        leaks(watch, command->value);
         break;
     default: {
         struct n1_error err;

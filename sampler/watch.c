@@ -21,8 +21,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* screens, signals, names, engine, page faults; targets */
-enum { FDS_FIXED = 5, FDS_MAX = FDS_FIXED + N1_TARGETS_MAX };
+/* screens, signals, names, engine, page faults, allocator; targets */
+enum { FDS_FIXED = 6, FDS_MAX = FDS_FIXED + N1_TARGETS_MAX };
 
 enum { WAITS_HZ = 20 }; /* sweeps a second over the threads */
 
@@ -219,6 +219,7 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
 
 static void stop(struct n1_watch *watch)
 {
+    n1_leaks_end(&watch->leaks);
     n1_touch_stop(watch->touch);
     watch->touch = NULL;
     if (watch->engine.ops) {
@@ -259,6 +260,7 @@ void n1_watch_drain(struct n1_watch *watch, bool all)
     if (watch->engine.ops)
         watch->engine.ops->drain(watch->engine.self, all);
     n1_touch_drain(watch->touch); /* after the engine: it knows the newest mappings */
+    n1_watch_leaks(watch);
     n1_naming_pump(watch->naming);
     n1_writer_maintain(watch->w, n1_time_mono());
 }
@@ -326,6 +328,7 @@ static size_t poll_set(const struct n1_watch *watch, struct pollfd *fds, size_t 
     fds[n++] =
         (struct pollfd){.fd = sampling ? watch->engine.ops->fd(watch->engine.self) : -1, .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = n1_touch_fd(watch->touch), .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = n1_leaks_fd(&watch->leaks), .events = POLLIN};
     *ret_targets = n;
     for (size_t i = 0; i < watch->targets.count && n < FDS_MAX; i++)
         fds[n++] = (struct pollfd){
@@ -375,7 +378,7 @@ static void loop(struct n1_watch *watch)
             break;
         now = n1_time_mono();
         n1_writer_heartbeat(watch->w, now);
-        if (fds[3].revents || fds[4].revents)
+        if (fds[3].revents || fds[4].revents || fds[5].revents)
             n1_watch_drain(watch, false);
         else if (fds[2].revents)
             n1_naming_pump(watch->naming);

@@ -10,6 +10,7 @@
 #include "sampler/feed.h"
 #include "sampler/figures.h"
 #include "sampler/memory/first_touch.h"
+#include "sampler/memory/leaks.h"
 #include "sampler/options.h"
 #include "sampler/stack_fit.h"
 #include "sampler/viewers/linger.h"
@@ -31,7 +32,8 @@ struct n1_watch {
     struct n1_alarms alarms;
     struct n1_stack_fit stack_fit;
     struct n1_touch *touch; /* NULL: page faults are not sampled */
-    int control;            /* socket of the screen in control, -1: none */
+    struct n1_leaks leaks;
+    int control; /* socket of the screen in control, -1: none */
     int signals;
     struct n1_viewers viewers;
     struct n1_linger linger;
@@ -61,6 +63,9 @@ void n1_watch_answer_names(struct n1_watch *watch, n1_ns now);
 /* Starts or stops to sample page faults. Refused, it goes on without; the reason is logged and in *reterr
  * (which may be NULL). */
 int n1_watch_memory(struct n1_watch *watch, bool on, struct n1_error *reterr);
+
+/* Takes what probes of the allocator told, and answers a LEAKS that can be answered now. */
+void n1_watch_leaks(struct n1_watch *watch);
 
 /* Delivers everything the engine holds, and names what is new. */
 void n1_watch_drain(struct n1_watch *watch, bool all);

@@ -81,7 +81,7 @@ int n1_profile_memory(struct n1_profile_state *s, struct n1_reader *r, struct n1
             first = m->time < first ? m->time : first;
             bool wanted = filter->of == N1_OF_KEPT
                               ? m->kind == N1_MEMORY_KEPT && m->time == last
-                              : m->kind != N1_MEMORY_KEPT &&
+                              : m->kind < N1_MEMORY_KEPT &&
                                     (!filter->memory_kinds || filter->memory_kinds >> m->kind & 1);
             if (!wanted || m->time < window.from || m->time >= window.to)
                 continue;

@@ -99,7 +99,7 @@ void n1_writer_memory(struct n1_writer *w, const struct n1_model_memory *m)
         entry.node = 0;
     w->overflowed = false;
     push(w, N1_SEGMENT_MEMORY, &entry, sizeof(entry));
-    if (entry.kind == N1_MEMORY_KEPT)
+    if (entry.kind >= N1_MEMORY_KEPT)
         return;
     struct n1_model_second row = {
         .thread = entry.thread, .node = entry.node, .leaf = entry.leaf, .bytes = entry.bytes};

@@ -140,7 +140,7 @@ static int take_faults(struct gathering *g)
         for (size_t i = 0; i < got; i++) {
             uint32_t node;
             whole = whole || chunk[i].time <= w.from; /* the ring reaches back to before the window */
-            int pass = chunk[i].time >= w.from && chunk[i].time < w.to && chunk[i].kind != N1_MEMORY_KEPT
+            int pass = chunk[i].time >= w.from && chunk[i].time < w.to && chunk[i].kind < N1_MEMORY_KEPT
                            ? n1_pass_thread(&g->pass, g->reader, chunk[i].thread)
                            : 0;
             if (pass < 0 || (pass == 1 && node_of(g, chunk[i].node, chunk[i].leaf, 0, &node)))

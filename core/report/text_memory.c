@@ -11,7 +11,7 @@
 #define ROWS 10
 
 static const char *const kinds[N1_MEMORY_KINDS] = {
-    "unknown", "anonymous", "files", "stacks", "copied after a fork", "kept",
+    "unknown", "anonymous", "files", "stacks", "copied after a fork", "kept", "mapped",
 };
 
 static void bytes(FILE *out, uint64_t value, int width)

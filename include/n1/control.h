@@ -25,9 +25,12 @@ enum n1_control_type {
                           */
     N1_CONTROL_LINES,    /* as NAME_ALL, with source files and lines of every frame */
     N1_CONTROL_MEMORY,   /* value: 1 sample page faults (who touches memory first), 0 stop that */
-    N1_CONTROL_DETACH,   /* leave; the last one to leave so makes the sampler let go of the target and end */
-    N1_CONTROL_LINGER,   /* value: ns to go on once nobody watches any more, 0: as configured */
-    N1_CONTROL_JOIN,     /* first on a named socket: watch; HELLO, READY and ROLE follow, or FAILED */
+    N1_CONTROL_LEAKS, /* value: enum n1_control_leaks, for the first process. The answer to a begin comes when
+                         it is known whether the allocator is traced; an error says why not, the rest goes on
+                       */
+    N1_CONTROL_DETACH, /* leave; the last one to leave so makes the sampler let go of the target and end */
+    N1_CONTROL_LINGER, /* value: ns to go on once nobody watches any more, 0: as configured */
+    N1_CONTROL_JOIN,   /* first on a named socket: watch; HELLO, READY and ROLE follow, or FAILED */
     N1_CONTROL_ASK_STATUS, /* first on a named socket: STATUS follows */
     /* sampler to n1top */
     N1_CONTROL_HELLO = 100, /* value: model version; the memfd rides along (SCM_RIGHTS) */
@@ -38,6 +41,14 @@ enum n1_control_type {
     N1_CONTROL_ROLE,        /* value: 1 this screen controls, 0 it may only look (text: who controls) */
     N1_CONTROL_STATUS /* text: targets; hint: what it does; value: ns left to linger, 0: watched; value2: age
                          in ns; count: screens */
+};
+
+/* A look for leaks: mappings that stay, and what the allocator's blocks do. */
+enum n1_control_leaks {
+    N1_LEAKS_END,   /* what was found goes into the model */
+    N1_LEAKS_BEGIN, /* traces the allocator if the predicted cost is inside the budget */
+    N1_LEAKS_TRACE, /* traces it in any case */
+    N1_LEAKS_NO_TRACE
 };
 
 struct n1_control {

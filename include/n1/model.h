@@ -306,13 +306,15 @@ enum n1_memory_kind {
     N1_MEMORY_FILE,
     N1_MEMORY_STACK,
     N1_MEMORY_COW,
-    N1_MEMORY_KEPT, /* not a touch: what allocation tracing found */
+    N1_MEMORY_KEPT,   /* not a touch: what allocation tracing found … */
+    N1_MEMORY_MAPPED, /* … and a large mapping that came or grew, and stayed */
     N1_MEMORY_KINDS
 };
 
 /* A page-fault sample, standing for `bytes` first touched. Kind KEPT: at the end of a trace of the allocator,
- * `bytes` allocated by this stack during it were kept and grew steadily; `address` is how many blocks. The
- * entries of one trace have the same time. */
+ * `bytes` allocated by this stack during it were kept and grew steadily; `address` is how many blocks. Kind
+ * MAPPED: `bytes` at `address` that were not mapped when the look for leaks began, without a stack. The
+ * entries of one look have the same time. */
 struct n1_model_memory {
     uint64_t time, bytes, address;
     uint32_t thread, node;

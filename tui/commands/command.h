@@ -30,6 +30,7 @@ struct n1_command_args {
     const char *config, *log;
     size_t top; /* --top; 0: not given */
     int of;     /* --of; enum n1_profile_of */
+    bool trace; /* of the allocator, whatever it costs */
     bool redact, json, children, memory;
 };
 
@@ -47,6 +48,7 @@ struct n1_command_args {
 #define N1_TAKES_CHILDREN "C"
 #define N1_TAKES_MEMORY "m"
 #define N1_TAKES_OF "O"
+#define N1_TAKES_TRACE "T"
 #define N1_TAKES_FILE "f"
 
 struct n1_command {

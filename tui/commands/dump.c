@@ -3,6 +3,7 @@
  * printed.
  */
 #include "tui/commands/command.h"
+#include "tui/commands/frame_text.h"
 #include "tui/session.h"
 
 #include "n1/sanitise.h"
@@ -13,37 +14,6 @@
 #include <string.h>
 
 enum { WAIT_MS = 30000, DEPTH_MAX = 512 };
-
-/* "name (module)" or "module+0x12" of a frame. */
-static void frame_text(struct n1_reader *r, uint32_t id, char *name, size_t name_cap, const char **ret_module)
-{
-    struct n1_model_frame frame;
-    struct n1_model_function function;
-    struct n1_model_module module;
-    n1_reader_frame(r, id, &frame);
-    n1_reader_module(r, frame.module, &module);
-    const char *path = n1_reader_string(r, module.path);
-    const char *slash = strrchr(path, '/');
-    *ret_module = slash && slash[1] ? slash + 1 : path;
-    if (frame.function && n1_reader_function(r, frame.function, &function))
-        snprintf(name, name_cap, "%s", n1_reader_string(r, function.name));
-    else if (frame.module)
-        snprintf(name, name_cap, "%s+0x%llx", *ret_module, (unsigned long long)frame.offset);
-    else
-        snprintf(name, name_cap, "0x%llx", (unsigned long long)frame.offset);
-}
-
-/* Frames of a stack, leaf first; returns how many. */
-static size_t stack_of(struct n1_reader *r, const struct n1_model_sample *s, uint32_t ret[DEPTH_MAX])
-{
-    size_t n = 0;
-    if (s->leaf)
-        ret[n++] = s->leaf;
-    struct n1_model_node node;
-    for (uint32_t id = s->node; id && n < DEPTH_MAX && n1_reader_node(r, id, &node); id = node.parent)
-        ret[n++] = node.frame;
-    return n;
-}
 
 static const char *state_text(const struct n1_model_sample *s)
 {
@@ -56,11 +26,11 @@ static void print_text(struct n1_reader *r, const struct n1_model_sample *s)
     uint32_t frames[DEPTH_MAX];
     n1_reader_thread(r, s->thread, &thread);
     printf("thread %u \"%s\" %s\n", thread.tid, n1_reader_string(r, thread.name), state_text(s));
-    size_t n = stack_of(r, s, frames);
+    size_t n = n1_frames_of(r, s->node, s->leaf, frames, DEPTH_MAX);
     for (size_t i = 0; i < n; i++) {
         char name[1200];
         const char *module;
-        frame_text(r, frames[i], name, sizeof name, &module);
+        n1_frame_text(r, frames[i], name, sizeof name, &module);
         struct n1_model_frame frame;
         n1_reader_frame(r, frames[i], &frame);
         if (frame.line)
@@ -86,12 +56,12 @@ static void add_json(cJSON *list, struct n1_reader *r, const struct n1_model_sam
     cJSON_AddStringToObject(item, "state", state_text(s));
     cJSON_AddBoolToObject(item, "truncated", s->flags & N1_SAMPLE_TRUNCATED ? 1 : 0);
     cJSON *stack = cJSON_AddArrayToObject(item, "stack");
-    size_t n = stack_of(r, s, frames);
+    size_t n = n1_frames_of(r, s->node, s->leaf, frames, DEPTH_MAX);
     for (size_t i = 0; i < n; i++) {
         char name[1200];
         const char *module;
         struct n1_model_frame frame;
-        frame_text(r, frames[i], name, sizeof name, &module);
+        n1_frame_text(r, frames[i], name, sizeof name, &module);
         n1_reader_frame(r, frames[i], &frame);
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "name", name);
