@@ -56,12 +56,14 @@ int n1_watch_dump(struct n1_watch *watch, struct n1_error *reterr)
     struct n1_target *t = watch->targets.items[0];
     for (size_t i = 0; i < t->roster.capacity; i++)
         t->roster.entries[i].wanted = t->roster.entries[i].tid && t->roster.entries[i].slot;
+    n1_waits_look(watch->waits, t, n1_time_mono());
     for (int waited = 0; try_blocked(watch, t, buf) && waited < TRIES_MS; waited += STEP_MS) {
         struct pollfd p = {.fd = watch->engine.ops ? watch->engine.ops->fd(watch->engine.self) : -1,
                            .events = POLLIN};
         poll(&p, 1, STEP_MS);
         n1_watch_drain(watch, false);
     }
+    n1_waits_look(watch->waits, t, n1_time_mono()); /* ends the waits that are over by now */
     enter_missing(watch, t);
     if (watch->engine.ops)
         watch->engine.ops->remove_process(watch->engine.self, t->pid);

@@ -223,10 +223,13 @@ int n1_profile_update(struct n1_profile *p, struct n1_reader *r, struct n1_windo
         s->all_samples = s->all_ns = s->lost = 0;
     }
     s->of = filter->of;
-    if (filter->of == N1_OF_CPU) {
+    if (filter->of == N1_OF_CPU || filter->of == N1_OF_WALL) {
         n1_span_plan(r, window, &span);
         rc = move(s, r, &span);
-    } else {
+    }
+    if (filter->of == N1_OF_WAITS || filter->of == N1_OF_WALL) {
+        rc = rc ? rc : n1_profile_waits(s, r, window, filter, &span);
+    } else if (filter->of != N1_OF_CPU) {
         rc = n1_profile_memory(s, r, window, filter, &span);
     }
     if (rc)

@@ -53,6 +53,9 @@ void n1_profile_state_destroy(struct n1_profile_state *s); /* NULL is fine */
  * was covered. 0 or -ENOMEM. */
 int n1_profile_memory(struct n1_profile_state *s, struct n1_reader *r, struct n1_window window,
                       const struct n1_filter *filter, struct n1_span *span);
+/* The same for waits; of the wall clock they are added to the CPU time of `span`. */
+int n1_profile_waits(struct n1_profile_state *s, struct n1_reader *r, struct n1_window window,
+                     const struct n1_filter *filter, struct n1_span *span);
 
 /* Sums up the tally of `s` under the kinds of `filter`, once the fold's order stands. First makes room, then
  * asks the reader whether all that was read belongs together, then fills: on failure the last figures stay.

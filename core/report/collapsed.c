@@ -22,9 +22,12 @@ static int write_stacks(FILE *out, struct n1_report *report, struct n1_error *re
         return n1_error_set(reterr, -ENOMEM, "no memory for a report");
     for (size_t i = 1; i < report->node_count; i++) {
         const struct n1_profile_node *n = &report->nodes[i];
-        bool bytes = report->options->filter && n1_profile_of_bytes(report->options->filter->of);
-        uint64_t self = bytes ? n->self_ns : n->samples;
-        for (uint32_t c = bytes ? 0 : n->first_child; c; c = report->nodes[c].next_sibling)
+        /* of CPU time, samples; of all else the amount: bytes, or microseconds of waits */
+        enum n1_profile_of of = report->options->filter ? report->options->filter->of : N1_OF_CPU;
+        uint64_t self = of == N1_OF_CPU           ? n->samples
+                        : n1_profile_of_bytes(of) ? n->self_ns
+                                                  : (n->self_ns + 500) / 1000;
+        for (uint32_t c = of == N1_OF_CPU ? n->first_child : 0; c; c = report->nodes[c].next_sibling)
             self -= report->nodes[c].samples;
         if (self == 0)
             continue;

@@ -44,6 +44,8 @@ void n1_json_threads(struct n1_json *j);
 void n1_json_memory(struct n1_json *j);
 void n1_json_io(struct n1_json *j);
 void n1_json_waits(struct n1_json *j);
+/* Time in I/O by file and by function, into the object of "io". */
+void n1_json_io_waits(struct n1_json *j, cJSON *io);
 void n1_json_anomalies(struct n1_json *j);
 
 #endif

@@ -1,10 +1,8 @@
 /*
- * What a JSON report says beside the functions: threads, memory and I/O as measured, waits, anomalies.
+ * What a JSON report says beside the functions: threads, memory and I/O as measured, anomalies.
  */
 #include "core/report/json_private.h"
 
-#include "core/analysis/fold.h"
-#include "core/analysis/pass.h"
 #include "n1/metric.h"
 
 #include <errno.h>
@@ -160,109 +158,10 @@ void n1_json_io(struct n1_json *j)
     cJSON *o = cJSON_CreateObject();
     for (size_t i = 0; points && i < sizeof figures / sizeof figures[0]; i++)
         n1_json_number(o, figures[i].key, growth(j, points, figures[i].metric));
+    n1_json_io_waits(j, o);
     j->failed |= !points;
     free(points);
     n1_json_member(j, "io", o);
-}
-
-struct wait_sum {
-    uint32_t wait_class, function, resource;
-    uint64_t ns, count;
-};
-
-static int by_kind_of_wait(const void *a, const void *b)
-{
-    const struct wait_sum *x = a, *y = b;
-    if (x->wait_class != y->wait_class)
-        return x->wait_class < y->wait_class ? -1 : 1;
-    if (x->function != y->function)
-        return x->function < y->function ? -1 : 1;
-    return (x->resource > y->resource) - (x->resource < y->resource);
-}
-
-static int by_wait(const void *a, const void *b)
-{
-    const struct wait_sum *x = a, *y = b;
-    return x->ns != y->ns ? (x->ns < y->ns ? 1 : -1) : by_kind_of_wait(a, b);
-}
-
-struct waits {
-    struct n1_fold fold;
-    struct n1_pass pass;
-    struct wait_sum *sums;
-    size_t count, cap;
-};
-
-/* One entry a wait that overlaps the window, with the part inside. */
-static int read_waits(struct n1_json *j, struct waits *w)
-{
-    struct n1_reader *r = j->report->reader;
-    struct n1_window span = j->report->summary->window;
-    const struct n1_filter *f = j->report->options->filter;
-    struct n1_model_wait chunk[CHUNK];
-    uint64_t tail, head = n1_reader_count(r, N1_SEGMENT_WAITS, &tail);
-    if (f) {
-        n1_pass_set(&w->pass, f);
-        if (n1_fold_filter(&w->fold, f->text, f->regex, NULL))
-            return -ENOMEM;
-    }
-    for (uint64_t at = tail, next; at < head; at = next) {
-        size_t got = n1_reader_waits(r, at, chunk, CHUNK, &next, NULL);
-        if (next <= at)
-            break;
-        for (size_t i = 0; i < got; i++) {
-            const struct n1_model_wait *wait = &chunk[i];
-            uint64_t from = wait->start > span.from ? wait->start : span.from;
-            uint64_t to = wait->end && wait->end < span.to ? wait->end : span.to;
-            int pass = to > from ? n1_pass_thread(&w->pass, r, wait->thread) : 0;
-            uint32_t node = pass == 1 ? n1_fold_stack(&w->fold, r, wait->node, wait->leaf, false) : 0;
-            if (pass < 0 || node == N1_FOLD_NONE ||
-                n1_fold_reserve((void **)&w->sums, &w->cap, w->count + 1, sizeof *w->sums))
-                return -ENOMEM;
-            if (pass == 1 && w->fold.nodes[node].match)
-                w->sums[w->count++] = (struct wait_sum){wait->wait_class, w->fold.nodes[node].function,
-                                                        wait->resource, to - from, 1};
-        }
-    }
-    return 0;
-}
-
-void n1_json_waits(struct n1_json *j)
-{
-    struct waits w = {0};
-    char text[2 * N1_REPORT_TEXT];
-    size_t kinds = 0;
-    cJSON *all = cJSON_CreateArray();
-    if (n1_fold_init(&w.fold) || read_waits(j, &w))
-        j->failed = true;
-    if (w.count)
-        qsort(w.sums, w.count, sizeof *w.sums, by_kind_of_wait);
-    for (size_t i = 0; i < w.count; i++) {
-        if (kinds && by_kind_of_wait(&w.sums[kinds - 1], &w.sums[i]) == 0) {
-            w.sums[kinds - 1].ns += w.sums[i].ns;
-            w.sums[kinds - 1].count++;
-        } else {
-            w.sums[kinds++] = w.sums[i];
-        }
-    }
-    if (kinds)
-        qsort(w.sums, kinds, sizeof *w.sums, by_wait);
-    for (size_t i = 0; i < kinds; i++) {
-        const struct n1_fold_function *f = &w.fold.functions[w.sums[i].function];
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "class", n1_report_wait_class(w.sums[i].wait_class));
-        ptrdiff_t shown = n1_profile_find(j->report->profile, f->id);
-        snprintf(text, sizeof text, "%s%s%s", f->module_name, *f->module_name ? "!" : "", f->name);
-        cJSON_AddStringToObject(o, "function", shown < 0 ? text : j->report->keys[shown]);
-        n1_json_number(o, "seconds", n1_json_seconds(w.sums[i].ns));
-        n1_json_number(o, "count", (double)w.sums[i].count);
-        n1_json_text(j, o, "resource", w.sums[i].resource);
-        cJSON_AddItemToArray(all, o);
-    }
-    n1_fold_finish(&w.fold);
-    n1_pass_finish(&w.pass);
-    free(w.sums);
-    n1_json_member(j, "waits", all);
 }
 
 static cJSON *anomaly_of(struct n1_json *j, const struct n1_model_anomaly *a)

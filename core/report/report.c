@@ -61,13 +61,6 @@ const char *n1_report_kind(uint32_t kind)
     return kind < N1_KIND_COUNT ? names[kind] : names[N1_KIND_UNKNOWN];
 }
 
-const char *n1_report_wait_class(uint32_t wait_class)
-{
-    static const char *const names[] = {"other", "run queue", "lock", "disk", "net",  "sleep",
-                                        "poll",  "pipe",      "gil",  "gc",   "other"};
-    return wait_class <= N1_WAIT_OTHER ? names[wait_class] : names[0];
-}
-
 const char *n1_report_redact(const struct n1_report *report, const char *text, char out[N1_REPORT_TEXT])
 {
     size_t len = n1_sanitise(out, N1_REPORT_TEXT, text, strlen(text)), to = 0, word = 0;

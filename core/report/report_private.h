@@ -44,8 +44,6 @@ const char *n1_report_function_key(const struct n1_report *report, uint32_t func
 
 /* "python", "native"…; "unknown" when out of range. */
 const char *n1_report_kind(uint32_t kind);
-/* "run queue", "lock"… */
-const char *n1_report_wait_class(uint32_t wait_class);
 
 /* Writes `value` with `places` (0..6) decimals and a point, whatever the locale says. */
 void n1_report_decimal(FILE *out, double value, int places);
@@ -55,6 +53,9 @@ const char *n1_report_title(struct n1_report *report, char out[N1_REPORT_TEXT]);
 
 /* The memory part of the text; nothing when nothing was measured. 0, -ENOMEM, -EAGAIN. */
 int n1_report_text_memory(FILE *out, struct n1_report *report);
+
+/* A section of the text report. */
+int n1_report_text_waits(FILE *out, struct n1_report *report, struct n1_error *reterr);
 
 int n1_report_write_json(FILE *out, struct n1_reader *r, const struct n1_report_options *o,
                          struct n1_error *reterr);

@@ -129,21 +129,22 @@ static void callers(FILE *out, const struct n1_report *report, size_t function)
 
 static int write_text(FILE *out, struct n1_report *report, struct n1_error *reterr)
 {
-    (void)reterr;
     size_t rows = report->options->top ? report->options->top : ROWS;
     if (rows > report->function_count)
         rows = report->function_count;
     header(out, report);
     if (report->summary->samples == 0) {
         fputs("# nothing ran on a CPU in this window\n", out);
-        return n1_report_text_memory(out, report);
+        int rc = n1_report_text_waits(out, report, reterr);
+        return rc ? rc : n1_report_text_memory(out, report);
     }
     table(out, report, rows);
     for (size_t i = 0;
          i < rows && i < CALLED && percent(report->functions[i].self_ns, report->summary->weight_ns) >= 1;
          i++)
         callers(out, report, i);
-    return n1_report_text_memory(out, report);
+    int rc = n1_report_text_waits(out, report, reterr);
+    return rc ? rc : n1_report_text_memory(out, report);
 }
 
 int n1_report_write_text(FILE *out, struct n1_reader *r, const struct n1_report_options *o,

@@ -23,7 +23,9 @@ enum n1_resolution { N1_RESOLUTION_SAMPLES = 1, N1_RESOLUTION_SECONDS, N1_RESOLU
 #define N1_PROFILE_OF_MAP(X)                                                                                 \
     X(CPU, "cpu", "CPU time", NS)                                                                            \
     X(MEMORY, "memory", "bytes first touched, by page-fault samples", BYTES)                                 \
-    X(KEPT, "kept", "bytes allocated and not given back, by allocation tracing", BYTES)
+    X(KEPT, "kept", "bytes allocated and not given back, by allocation tracing", BYTES)                      \
+    X(WAITS, "waits", "time blocked or queued for a CPU, summed over threads", NS)                           \
+    X(WALL, "wall", "time on a CPU and in waits, summed over threads", NS)
 
 enum n1_profile_of {
 #define X(constant, ...) N1_OF_##constant,
@@ -40,6 +42,7 @@ int n1_profile_of_find(const char *name);        /* -1 when there is none */
 struct n1_filter {
     enum n1_profile_of of;
     uint32_t memory_kinds;    /* of memory: bits 1 << enum n1_memory_kind; 0: all */
+    uint32_t wait_classes;    /* of waits: bits 1 << enum n1_wait_class; 0: all */
     uint32_t process, thread; /* ids; 0: all */
     uint32_t kinds;           /* bits 1 << enum n1_function_kind of the leaf; 0: all */
     const char

@@ -157,6 +157,57 @@ int n1_wait_set_read(struct n1_wait_set *set, const struct n1_target *t, struct 
     return ret->slices == 0 && ret->run_ns == 0 ? -EOPNOTSUPP : 0;
 }
 
+/* "se.exec_start : 2709929.254318" ms of a sched file; 0 when it is not there. */
+static uint64_t exec_start(int dir, const char *path)
+{
+    char text[1024];
+    unsigned long long ms, ns;
+    if (n1_proc_read(dir, path, text, sizeof text, NULL) < 0)
+        return 0;
+    const char *at = strstr(text, "se.exec_start");
+    at = at ? strchr(at, ':') : NULL;
+    return at && sscanf(at + 1, " %llu.%6llu", &ms, &ns) == 2 ? ms * 1000000 + ns : 0;
+}
+
+/* How far the schedulers' clocks of two CPUs can be apart: what hypervisor and interrupts took from each. */
+static uint64_t clocks_apart(void)
+{
+    char text[65536];
+    uint64_t least = UINT64_MAX, most = 0;
+    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int rc = proc < 0 ? -1 : n1_proc_read(proc, "stat", text, sizeof text, NULL);
+    if (proc >= 0)
+        close(proc);
+    for (const char *at = rc < 0 ? NULL : strstr(text, "\ncpu"); at; at = strstr(at + 1, "\ncpu")) {
+        unsigned long long irq, softirq, steal;
+        if (sscanf(at, "\ncpu%*u %*u %*u %*u %*u %*u %llu %llu %llu", &irq, &softirq, &steal) != 3)
+            continue;
+        uint64_t taken = irq + softirq + steal;
+        least = taken < least ? taken : least;
+        most = taken > most ? taken : most;
+    }
+    long ticks = sysconf(_SC_CLK_TCK);
+    return least > most ? UINT64_MAX / 20
+                        : (most - least) * (N1_SECOND_NS / (uint64_t)(ticks > 0 ? ticks : 100));
+}
+
+n1_ns n1_wait_set_since(const struct n1_target *t, pid_t tid, n1_ns now)
+{
+    static uint64_t apart;
+    static n1_ns apart_at;
+    char path[48];
+    snprintf(path, sizeof path, "task/%d/sched", (int)tid);
+    uint64_t its = exec_start(t->process->proc_fd, path),
+             own = exec_start(AT_FDCWD, "/proc/thread-self/sched");
+    if (!its || own <= its || own - its > now)
+        return 0;
+    if (!apart_at || now > apart_at + 10 * N1_SECOND_NS) {
+        apart = clocks_apart();
+        apart_at = now;
+    }
+    return own - its > 10 * apart ? now - (own - its) : 0;
+}
+
 struct n1_wait_thread *n1_wait_set_find(const struct n1_wait_set *set, pid_t ns_tid)
 {
     /* in order of tid, and in a namespace nearly always in that of its own numbers too */

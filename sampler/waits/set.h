@@ -54,6 +54,10 @@ int n1_wait_set_sync(struct n1_wait_set *set, struct n1_target *t, struct n1_wri
 /* A thread's times: 0, -ESRCH when it is gone, -EOPNOTSUPP when this kernel does not count, -errno. */
 int n1_wait_set_read(struct n1_wait_set *set, const struct n1_target *t, struct n1_wait_thread *thread,
                      struct n1_sched_times *ret);
+/* When a thread that is blocked was last put off a CPU, by the scheduler's own note of it; 0 when that is not
+ * there, or not certain to a tenth: the note is of a clock that stands still while a hypervisor runs others.
+ */
+n1_ns n1_wait_set_since(const struct n1_target *t, pid_t tid, n1_ns now);
 struct n1_wait_thread *n1_wait_set_find(const struct n1_wait_set *set, pid_t ns_tid);
 void n1_wait_set_remap(struct n1_wait_set *set, const struct n1_remap *remap);
 

@@ -287,6 +287,11 @@ static void sweep_thread(struct n1_waits *waits, struct n1_wait_set *set, struct
     n1_ns start = now > thread->pending_ns ? now - thread->pending_ns : 0;
     if (start < thread->last_end)
         start = thread->last_end;
+    n1_ns since = knew ? 0 : n1_wait_set_since(t, thread->tid, now);
+    if (since) {
+        start = since;
+        knew = true;
+    }
     thread->flags |= !knew ? N1_WAIT_BEFORE : slices > 1 ? N1_WAIT_PART : 0;
     begin(waits, thread, &wait, start);
 }

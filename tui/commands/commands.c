@@ -48,7 +48,8 @@ static const struct option_line lines[] = {
     {'r', "rate", 'r', "HZ", "samples a second and thread on CPU, 1 to 20000"},
     {'o', "output", 'o', "FILE", "where to write; - is standard output"},
     {'F', "format", 'f', "F", "model, json, text, collapsed, svg"},
-    {'O', "of", 0, "WHAT", "stacks of cpu (default), memory (first touched), kept (traced)"},
+    {'O', "of", 0, "WHAT",
+     "stacks of cpu (default), waits, wall (both), memory (first touched), kept (traced)"},
     {'e', "engine", 0, "ENGINE", "auto, perf, ptrace or nonstop"},
     {'t', "top", 'n', "N", "number of functions"},
     {'R', "redact", 0, NULL, "leave out command lines, labels and folders"},
@@ -144,9 +145,9 @@ static int take(struct n1_command_args *args, char takes, const char *name, cons
         return 0;
     case 'O':
         args->of = n1_profile_of_find(text);
-        return args->of >= 0
-                   ? 0
-                   : n1_error_set(reterr, N1_E_USAGE, "--of takes cpu, memory or kept, not '%s'", text);
+        return args->of >= 0 ? 0
+                             : n1_error_set(reterr, N1_E_USAGE,
+                                            "--of takes cpu, waits, wall, memory or kept, not '%s'", text);
     case 'T':
         args->trace = true;
         return 0;

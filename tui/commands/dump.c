@@ -7,9 +7,11 @@
 #include "tui/session.h"
 
 #include "n1/sanitise.h"
+#include "n1/waits.h"
 
 #include <cjson/cJSON.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +22,56 @@ static const char *state_text(const struct n1_model_sample *s)
     return s->cpu == UINT32_MAX ? "blocked" : "running";
 }
 
-static void print_text(struct n1_reader *r, const struct n1_model_sample *s)
+struct stack {
+    uint32_t tid;
+    struct n1_model_sample sample;
+    struct n1_model_wait wait; /* wait_class 0: it runs, or what it waits for is not known */
+};
+
+/* "1234 "name"" */
+static const char *thread_text(struct n1_reader *r, uint32_t id, char out[96])
 {
+    struct n1_model_thread thread;
+    n1_reader_thread(r, id, &thread);
+    snprintf(out, 96, "%u \"%.60s\"", thread.tid, n1_reader_string(r, thread.name));
+    return out;
+}
+
+/* How long it has waited, NAN when it had begun before anybody looked. */
+static double waited(struct n1_reader *r, const struct n1_model_wait *wait)
+{
+    n1_ns now = n1_reader_now(r);
+    bool known = !(wait->flags & N1_WAIT_BEFORE) && now > wait->start;
+    return known ? (double)(now - wait->start) / (double)N1_SECOND_NS : NAN;
+}
+
+static void print_wait(struct n1_reader *r, const struct n1_model_wait *wait)
+{
+    char owner[96];
+    double seconds = waited(r, wait);
+    printf(": %s", n1_wait_class_name(wait->wait_class));
+    if (wait->resource)
+        printf(", %s", n1_reader_string(r, wait->resource));
+    if (!isnan(seconds))
+        printf(", for %.*f s", seconds < 10 ? 2 : 0, seconds);
+    if (wait->owner)
+        printf(", held by %s", thread_text(r, wait->owner, owner));
+    if (wait->flags & N1_WAIT_DEEP)
+        printf(", uninterruptible");
+    if (wait->flags & N1_WAIT_DEAD)
+        printf(", DEADLOCK");
+}
+
+static void print_text(struct n1_reader *r, const struct stack *stack)
+{
+    const struct n1_model_sample *s = &stack->sample;
     struct n1_model_thread thread;
     uint32_t frames[DEPTH_MAX];
     n1_reader_thread(r, s->thread, &thread);
-    printf("thread %u \"%s\" %s\n", thread.tid, n1_reader_string(r, thread.name), state_text(s));
+    printf("thread %u \"%s\" %s", thread.tid, n1_reader_string(r, thread.name), state_text(s));
+    if (stack->wait.wait_class)
+        print_wait(r, &stack->wait);
+    putchar('\n');
     size_t n = n1_frames_of(r, s->node, s->leaf, frames, DEPTH_MAX);
     for (size_t i = 0; i < n; i++) {
         char name[1200];
@@ -45,8 +91,31 @@ static void print_text(struct n1_reader *r, const struct n1_model_sample *s)
         printf("      [truncated]\n");
 }
 
-static void add_json(cJSON *list, struct n1_reader *r, const struct n1_model_sample *s)
+static void add_wait(cJSON *item, struct n1_reader *r, const struct n1_model_wait *wait)
 {
+    struct n1_model_thread owner;
+    double seconds = waited(r, wait);
+    cJSON *o = cJSON_AddObjectToObject(item, "wait");
+    cJSON_AddStringToObject(o, "class", n1_wait_class_name(wait->wait_class));
+    if (wait->resource)
+        cJSON_AddStringToObject(o, "resource", n1_reader_string(r, wait->resource));
+    else
+        cJSON_AddNullToObject(o, "resource");
+    if (isnan(seconds))
+        cJSON_AddNullToObject(o, "seconds");
+    else
+        cJSON_AddNumberToObject(o, "seconds", seconds);
+    if (n1_reader_thread(r, wait->owner, &owner) && wait->owner)
+        cJSON_AddNumberToObject(o, "owner", owner.tid);
+    else
+        cJSON_AddNullToObject(o, "owner");
+    cJSON_AddBoolToObject(o, "uninterruptible", (wait->flags & N1_WAIT_DEEP) != 0);
+    cJSON_AddBoolToObject(o, "deadlock", (wait->flags & N1_WAIT_DEAD) != 0);
+}
+
+static void add_json(cJSON *list, struct n1_reader *r, const struct stack *taken)
+{
+    const struct n1_model_sample *s = &taken->sample;
     struct n1_model_thread thread;
     uint32_t frames[DEPTH_MAX];
     n1_reader_thread(r, s->thread, &thread);
@@ -55,6 +124,10 @@ static void add_json(cJSON *list, struct n1_reader *r, const struct n1_model_sam
     cJSON_AddStringToObject(item, "name", n1_reader_string(r, thread.name));
     cJSON_AddStringToObject(item, "state", state_text(s));
     cJSON_AddBoolToObject(item, "truncated", s->flags & N1_SAMPLE_TRUNCATED ? 1 : 0);
+    if (taken->wait.wait_class)
+        add_wait(item, r, &taken->wait);
+    else
+        cJSON_AddNullToObject(item, "wait");
     cJSON *stack = cJSON_AddArrayToObject(item, "stack");
     size_t n = n1_frames_of(r, s->node, s->leaf, frames, DEPTH_MAX);
     for (size_t i = 0; i < n; i++) {
@@ -75,15 +148,65 @@ static void add_json(cJSON *list, struct n1_reader *r, const struct n1_model_sam
     cJSON_AddItemToArray(list, item);
 }
 
-struct stack {
-    uint32_t tid;
-    struct n1_model_sample sample;
-};
-
 static int by_tid(const void *a, const void *b)
 {
     uint32_t x = ((const struct stack *)a)->tid, y = ((const struct stack *)b)->tid;
     return x < y ? -1 : x > y;
+}
+
+/* Gives each blocked thread the wait that was going on when its stack was taken. */
+static void add_waits(struct n1_reader *r, struct stack *stacks, size_t count)
+{
+    struct n1_model_wait waits[64];
+    uint64_t next = 0;
+    for (size_t n; (n = n1_reader_waits(r, next, waits, 64, &next, NULL));)
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; waits[i].end == 0 && k < count; k++)
+                if (stacks[k].sample.thread == waits[i].thread && stacks[k].sample.cpu == UINT32_MAX &&
+                    stacks[k].sample.node == waits[i].node && stacks[k].sample.leaf == waits[i].leaf)
+                    stacks[k].wait = waits[i];
+}
+
+static const struct stack *owner_of(const struct stack *stacks, size_t count, const struct stack *of)
+{
+    for (size_t i = 0; i < count && (of->wait.flags & N1_WAIT_DEAD); i++)
+        if (stacks[i].sample.thread == of->wait.owner)
+            return &stacks[i];
+    return NULL;
+}
+
+/* Each circle once, from its lowest tid; a thread that only waits for one of a circle is not of it. */
+static void deadlocks(struct n1_reader *r, const struct stack *stacks, size_t count, cJSON *json)
+{
+    char a[96], b[96];
+    for (size_t i = 0; i < count; i++) {
+        const struct stack *at = &stacks[i];
+        bool circle = false;
+        for (size_t steps = 0; at && steps < count; steps++) {
+            at = owner_of(stacks, count, at);
+            if (!at || at->tid < stacks[i].tid)
+                break;
+            circle = at == &stacks[i];
+            if (circle)
+                break;
+        }
+        if (!circle)
+            continue;
+        cJSON *list = json ? cJSON_CreateArray() : NULL;
+        if (!json)
+            printf("deadlock:\n");
+        at = &stacks[i];
+        do {
+            if (json)
+                cJSON_AddItemToArray(list, cJSON_CreateNumber(at->tid));
+            else
+                printf("  %s waits for %s, held by %s\n", thread_text(r, at->sample.thread, a),
+                       n1_reader_string(r, at->wait.resource), thread_text(r, at->wait.owner, b));
+            at = owner_of(stacks, count, at);
+        } while (at && at != &stacks[i]);
+        if (json)
+            cJSON_AddItemToArray(json, list);
+    }
 }
 
 /* The dump's stacks in order of tid, so that the main thread comes first. The caller frees. */
@@ -99,8 +222,9 @@ static struct stack *collect(struct n1_reader *r, size_t *ret_count)
             if (!(samples[i].flags & N1_SAMPLE_DUMP))
                 continue;
             n1_reader_thread(r, samples[i].thread, &thread);
-            stacks[count++] = (struct stack){thread.tid, samples[i]};
+            stacks[count++] = (struct stack){.tid = thread.tid, .sample = samples[i]};
         }
+    add_waits(r, stacks, count);
     if (count)
         qsort(stacks, count, sizeof *stacks, by_tid);
     *ret_count = count;
@@ -124,10 +248,11 @@ static int print_all(struct n1_reader *r, bool json)
     struct stack *stacks = collect(r, &count);
     for (size_t i = 0; i < count; i++) {
         if (json)
-            add_json(threads, r, &stacks[i].sample);
+            add_json(threads, r, &stacks[i]);
         else
-            print_text(r, &stacks[i].sample);
+            print_text(r, &stacks[i]);
     }
+    deadlocks(r, stacks, count, json ? cJSON_AddArrayToObject(root, "deadlocks") : NULL);
     free(stacks);
     if (json) {
         char *text = cJSON_Print(root);

@@ -3,6 +3,7 @@
  * once one is chosen, the samples that have it on the stack are taken out on both sides, so that its callers
  * do not take the other places but who grew beside it.
  */
+#include "core/analysis/wait_walk.h"
 #include "n1/culprit.h"
 #include "n1/profile.h"
 
@@ -13,19 +14,6 @@
 
 enum { PLACES = 8 };
 #define MOSTLY_NEW 0.3 /* of its rate was there before, at most */
-
-/* Modules that run in every program: the C and C++ libraries, the loader, the kernel's own. */
-static bool is_runtime(const struct n1_profile_function *f)
-{
-    static const char *const starts[] = {"libc.so",   "libc-",    "libm.so",  "libm-", "libpthread",
-                                         "libstdc++", "libgcc_s", "ld-linux", "[vdso]"};
-    if (f->kind == N1_KIND_KERNEL)
-        return true;
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-        if (!strncmp(f->module_name, starts[i], strlen(starts[i])))
-            return true;
-    return false;
-}
 
 /* Growth from `count0` events in `time0` to `count1` in `time1` over its error if nothing had changed: the
  * score test of two Poisson rates, which is right for few events and for none before. */
@@ -128,7 +116,7 @@ static void candidates(const struct rest *before, const struct rest *now, struct
                                              .rate_now = time1 > 0 ? count1 / time1 : 0,
                                              .z = score_z(count0, time0, count1, time1),
                                              .depth = now->depth[i],
-                                             .runtime = is_runtime(&f[i])};
+                                             .runtime = n1_is_runtime(f[i].module_name, f[i].kind)};
     }
 }
 
