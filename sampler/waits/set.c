@@ -241,6 +241,10 @@ void n1_wait_set_remap(struct n1_wait_set *set, const struct n1_remap *remap)
         thread->resource = n1_remap_string(remap, thread->resource);
         thread->node = n1_remap_node(remap, thread->node);
         thread->leaf = n1_remap_frame(remap, thread->leaf);
+        for (size_t p = 0; p < N1_WAIT_PLACES; p++) {
+            thread->places[p].node = n1_remap_node(remap, thread->places[p].node);
+            thread->places[p].leaf = n1_remap_frame(remap, thread->places[p].leaf);
+        }
         for (uint32_t f = 0; f < thread->frame_count; f++)
             thread->frames[f] = n1_remap_frame(remap, thread->frames[f]);
     }

@@ -8,7 +8,13 @@
 #include "sampler/waits/resource.h"
 #include "sampler/waits/waits.h"
 
-enum { N1_WAIT_FRAMES = 8 };
+enum { N1_WAIT_FRAMES = 8, N1_WAIT_PLACES = 4 };
+
+/* A stack once seen where a thread blocks: the same place again is the same stack nearly always. */
+struct n1_wait_place {
+    uint64_t sp, pc;
+    uint32_t node, leaf; /* leaf 0: free */
+};
 
 struct n1_sched_times {
     uint64_t run_ns, queue_ns, slices; /* /proc/PID/task/TID/schedstat */
@@ -33,6 +39,8 @@ struct n1_wait_thread {
     struct n1_lock lock;
     uint64_t args[6];
     uint32_t node, leaf; /* of its last blocked stack */
+    struct n1_wait_place places[N1_WAIT_PLACES];
+    unsigned next_place;
     uint32_t frames[N1_WAIT_FRAMES];
     uint32_t frame_count; /* 0: names were looked at */
     uint64_t queue_ns;    /* of `times`, when the run queue was last written */

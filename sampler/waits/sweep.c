@@ -128,9 +128,55 @@ static void goes_on(struct n1_waits *waits, struct n1_wait_set *set, const struc
     thread->skip = skip < SKIP_MAX ? (unsigned)skip : SKIP_MAX;
 }
 
-/* Looks at a thread closely; *ret_wait is filled when it is blocked. */
+/* The chain of a stack that did not move while it was read. */
+static void take_chain(struct n1_waits *waits, struct n1_target *t, struct n1_wait_thread *thread,
+                       const struct n1_blocked *where, const struct n1_raw_sample *raw)
+{
+    struct n1_feed *feed = waits->feed;
+    uint32_t flags = 0;
+    thread->node = n1_feed_chain(feed, t, raw, &flags, &thread->leaf);
+    for (size_t i = 0; i < feed->walk.count && i < CHAIN_MAX; i++)
+        thread->frames[thread->frame_count++] = n1_feed_frame(feed, t, &feed->frames[i]);
+    struct n1_wait_place *place = NULL;
+    for (size_t i = 0; i < N1_WAIT_PLACES && !place; i++)
+        if (thread->places[i].sp == where->sp && thread->places[i].pc == where->pc)
+            place = &thread->places[i];
+    if (!place)
+        place = &thread->places[thread->next_place++ % N1_WAIT_PLACES];
+    *place = (struct n1_wait_place){where->sp, where->pc, thread->node, thread->leaf};
+}
+
+/* It woke while its stack was read, and that is no reason to forget it: or short waits would count too
+ * little. Known places are told by their stack pointer and call; of others there is the call alone. */
+static bool take_place(struct n1_wait_thread *thread, const struct n1_blocked *where)
+{
+    for (size_t i = 0; i < N1_WAIT_PLACES; i++) {
+        const struct n1_wait_place *place = &thread->places[i];
+        if (!place->leaf || place->sp != where->sp || place->pc != where->pc)
+            continue;
+        thread->node = place->node;
+        thread->leaf = place->leaf;
+        return true;
+    }
+    return false;
+}
+
+static void take_call(struct n1_waits *waits, struct n1_target *t, struct n1_wait_thread *thread,
+                      const struct n1_blocked *where)
+{
+    uint8_t nothing[8] = {0};
+    uint32_t flags = 0;
+    struct n1_raw_sample raw = {.time = n1_time_mono(), .pid = t->pid, .tid = thread->tid, .cpu = UINT32_MAX};
+    raw.user.stack = nothing;
+    raw.user.regs[N1_REG_RIP] = where->pc;
+    raw.user.regs[N1_REG_RSP] = where->sp;
+    raw.user.valid = 1u << N1_REG_RIP | 1u << N1_REG_RSP;
+    thread->node = n1_feed_chain(waits->feed, t, &raw, &flags, &thread->leaf);
+}
+
+/* Looks at a thread closely; *ret_wait is filled when it is blocked. What it was seen in first counts. */
 static enum seen look(struct n1_waits *waits, struct n1_wait_set *set, struct n1_target *t,
-                      struct n1_wait_thread *thread, const struct n1_sched_times *times,
+                      struct n1_wait_thread *thread, struct n1_sched_times *times,
                       struct n1_model_wait *ret_wait)
 {
     struct n1_feed *feed = waits->feed;
@@ -143,22 +189,22 @@ static enum seen look(struct n1_waits *waits, struct n1_wait_set *set, struct n1
     if (rc < 0)
         return rc == -EAGAIN ? SEEN_RUNNING : rc == -ESRCH ? SEEN_GONE : SEEN_REFUSED;
     bool stack = n1_blocked_stack(t, thread->tid, &where, waits->stack, sizeof waits->stack, &raw);
-    n1_wait_resource(t, thread->tid, &where, &set->sockets, n1_wait_set_lives, set, &resource);
     if (n1_wait_set_read(set, t, thread, &after) < 0)
         return SEEN_GONE;
-    if (after.slices != times->slices) {
-        waits->stats.moved++;
-        return SEEN_NOT;
-    }
-    uint32_t flags = 0, leaf = 0, node = 0;
+    bool moved = after.slices != times->slices;
+    n1_wait_resource(t, thread->tid, &where, &set->sockets, n1_wait_set_lives, set, &resource);
     thread->frame_count = 0;
-    if (stack) {
-        node = n1_feed_chain(feed, t, &raw, &flags, &leaf);
-        for (size_t i = 0; i < feed->walk.count && i < CHAIN_MAX; i++)
-            thread->frames[thread->frame_count++] = n1_feed_frame(feed, t, &feed->frames[i]);
+    thread->node = thread->leaf = 0;
+    if (stack && !moved) {
+        take_chain(waits, t, thread, &where, &raw);
+    } else if (!take_place(thread, &where)) {
+        waits->stats.moved++;
+        take_call(waits, t, thread, &where);
     }
-    thread->node = node;
-    thread->leaf = leaf;
+    /* The owner is that of this wait only if the wait was still the same when it was read. */
+    if (resource.lock.owner &&
+        (moved || n1_wait_set_read(set, t, thread, &after) < 0 || after.slices != times->slices))
+        resource.lock.owner = 0;
     thread->lock = resource.lock;
     thread->wait_class = resource.wait_class;
     thread->flags = resource.flags;
@@ -167,8 +213,8 @@ static enum seen look(struct n1_waits *waits, struct n1_wait_set *set, struct n1
     const struct n1_wait_thread *owner =
         resource.lock.owner ? n1_wait_set_find(set, resource.lock.owner) : NULL;
     thread->owner = owner ? owner->slot : 0;
-    *ret_wait = (struct n1_model_wait){.node = node,
-                                       .leaf = leaf,
+    *ret_wait = (struct n1_model_wait){.node = thread->node,
+                                       .leaf = thread->leaf,
                                        .wait_class = resource.wait_class,
                                        .resource = thread->resource,
                                        .syscall = where.syscall >= 0 ? (uint32_t)where.syscall + 1 : 0,

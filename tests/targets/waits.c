@@ -3,8 +3,8 @@
  * (wait_lock; owner: lock-owner, which holds it for some milliseconds and lets it go), 30 % for the disk
  * (wait_disk: fdatasync of a file below --dir, default the working folder) and 30 % asleep (wait_sleep),
  * chosen step by step by what is furthest behind, each of some milliseconds of jittered length. Counts:
- * wait_lock, wait_disk, wait_sleep are nanoseconds by the threads' own clocks, less their CPU time; owner-tid
- * is the kernel's id of lock-owner.
+ * wait_lock, wait_disk, wait_sleep are nanoseconds by the threads' own clocks, less what they ran and queued
+ * for a CPU; owner-tid is the kernel's id of lock-owner.
  * --part LOCK,DISK,SLEEP changes the parts (percent), --storm SECONDS begins with sleep alone for so long.
  */
 #include "target.h"
@@ -68,10 +68,21 @@ TARGET_FUNCTION static void wait_sleep(struct worker *w)
     usleep(jitter(w, 2000, 8000));
 }
 
+/* Time the thread was runnable without a CPU so far. */
+static uint64_t queued_ns(int schedstat)
+{
+    char text[128] = {0};
+    unsigned long long ran, waited = 0;
+    if (pread(schedstat, text, sizeof text - 1, 0) <= 0 || sscanf(text, "%llu %llu", &ran, &waited) != 2)
+        target_die("schedstat");
+    return waited;
+}
+
 static void *work(void *arg)
 {
     static void (*const kinds[KINDS])(struct worker *) = {wait_lock, wait_disk, wait_sleep};
     struct worker *w = arg;
+    int schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
     for (;;) {
         int next = 0;
         for (int k = 1; k < KINDS; k++)
@@ -80,9 +91,9 @@ static void *work(void *arg)
                 next = k;
         if (mono_ns() < calm_until)
             next = 2;
-        uint64_t begun = mono_ns(), cpu = thread_cpu_ns();
+        uint64_t begun = mono_ns(), cpu = thread_cpu_ns(), queued = queued_ns(schedstat);
         kinds[next](w);
-        uint64_t took = mono_ns() - begun, ran = thread_cpu_ns() - cpu;
+        uint64_t took = mono_ns() - begun, ran = thread_cpu_ns() - cpu + queued_ns(schedstat) - queued;
         took = took > ran ? took - ran : 0;
         if (mono_ns() >= calm_until)
             w->spent[next] += took;
