@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SORT_HOLD_SECONDS 4.0
+#define BY_CHANGE (-2) /* of sorted_by */
 #define MESSAGE_SECONDS 5.0
 #define LOW_REFRESH_MS 2000
 
@@ -74,7 +75,9 @@ struct n1_scene_query n1_app_query(const struct n1_app *app)
     struct n1_scene_query query = {.span = n1_app_windows[app->window].span,
                                    .end = app->paused ? app->paused_at : 0,
                                    .thread_id = app->thread_tid,
-                                   .text = app->filter};
+                                   .text = app->filter,
+                                   .compare = app->compare,
+                                   .saved = app->saved};
     if (app->travel.past) {
         query.past = n1_travel_window(&app->travel, query.span, app->created);
         query.timeline = app->cols > N1_TIMELINE_MARGIN ? app->cols - N1_TIMELINE_MARGIN : 0;
@@ -92,10 +95,29 @@ void n1_app_say(struct n1_app *app, enum n1_role role, double clock, const char 
     app->message_until = clock + MESSAGE_SECONDS;
 }
 
+bool n1_app_matches_name(const char *find, const char *name, const char *module_name)
+{
+    return find[0] != '\0' && (strcasestr(name, find) != NULL || strcasestr(module_name, find) != NULL);
+}
+
 bool n1_app_matches(const char *find, const struct n1_profile_function *function)
 {
-    return find[0] != '\0' &&
-           (strcasestr(function->name, find) != NULL || strcasestr(function->module_name, find) != NULL);
+    return n1_app_matches_name(find, function->name, function->module_name);
+}
+
+bool n1_app_row_name(const struct n1_app *app, const struct n1_scene *scene, size_t row,
+                     const char **ret_name, const char **ret_module)
+{
+    size_t count;
+    const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
+    if (row >= app->row_count)
+        return false;
+    uint32_t at = app->functions[row];
+    if (at >= (scene->compare.on ? scene->compare.count : count))
+        return false;
+    *ret_name = scene->compare.on ? scene->compare.rows[at].name : functions[at].name;
+    *ret_module = scene->compare.on ? scene->compare.rows[at].module_name : functions[at].module_name;
+    return true;
 }
 
 /* --- rows of the table --- */
@@ -215,6 +237,56 @@ static bool out_of_order(const struct n1_app *app, const struct n1_scene *scene,
     return false;
 }
 
+static void place_selection(struct n1_app *app)
+{
+    for (size_t i = 0; app->selected != 0 && i < app->row_count; i++) {
+        if (app->ids[i] == app->selected)
+            app->table.selected = (int)i;
+    }
+    if (app->selected == 0)
+        app->table.selected = app->table.top = 0;
+    n1_list_fit(&app->table, (int)app->row_count, app->layout.pane[N1_PANE_TABLE].rows - 1);
+}
+
+/* Of a saved report functions have no id: their place in the report stands for one. */
+static uint64_t id_of_row(const struct n1_difference *row)
+{
+    return row->id ? row->id : UINT64_C(0x8000000000000000) | row->before;
+}
+
+/* While comparing: the differences in their own order, but held still while the user moves. */
+static void sync_differences(struct n1_app *app, const struct n1_scene *scene, double clock)
+{
+    const struct n1_scene_compare *compare = &scene->compare;
+    bool held =
+        clock - app->moved_at < SORT_HOLD_SECONDS && app->row_count > 0 && app->sorted_by == BY_CHANGE;
+    size_t used = 0;
+    if (!room_for(app, compare->count))
+        return;
+    bool *placed = calloc(compare->count + 1, sizeof *placed);
+    for (size_t i = 0; held && placed != NULL && i < app->row_count; i++) {
+        for (size_t k = 0; k < compare->count; k++) {
+            if (placed[k] || id_of_row(&compare->rows[k]) != app->ids[i])
+                continue;
+            placed[k] = true;
+            app->functions[used++] = (uint32_t)k;
+            break;
+        }
+    }
+    for (size_t k = 0; placed != NULL && k < compare->count; k++) {
+        const struct n1_difference *row = &compare->rows[k];
+        bool plain = app->filter[0] && app->filter[0] != '!' && !scene->filter_error[0];
+        if (!placed[k] && (!plain || n1_app_matches_name(app->filter, row->name, row->module_name)))
+            app->functions[used++] = (uint32_t)k;
+    }
+    free(placed);
+    app->sorted_by = BY_CHANGE;
+    app->row_count = used;
+    for (size_t i = 0; i < used; i++)
+        app->ids[i] = id_of_row(&compare->rows[app->functions[i]]);
+    place_selection(app);
+}
+
 static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double clock)
 {
     size_t count, used = 0;
@@ -243,20 +315,18 @@ static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double c
     app->row_count = used;
     for (size_t i = 0; i < used; i++)
         app->ids[i] = order.functions[app->functions[i]].id;
-    for (size_t i = 0; app->selected != 0 && i < used; i++) {
-        if (app->ids[i] == app->selected)
-            app->table.selected = (int)i;
-    }
-    if (app->selected == 0)
-        app->table.selected = app->table.top = 0;
-    n1_list_fit(&app->table, (int)used, app->layout.pane[N1_PANE_TABLE].rows - 1);
+    place_selection(app);
 }
 
 ptrdiff_t n1_app_selected(const struct n1_app *app, const struct n1_scene *scene)
 {
     if (app->selected != 0)
         return n1_profile_find(scene->profile, app->selected);
-    return app->row_count > 0 ? (ptrdiff_t)app->functions[app->table.selected] : -1;
+    if (app->row_count == 0)
+        return -1;
+    if (scene->compare.on)
+        return n1_profile_find(scene->profile, app->ids[app->table.selected]);
+    return (ptrdiff_t)app->functions[app->table.selected];
 }
 
 void n1_app_select(struct n1_app *app, uint64_t id, double clock)
@@ -294,11 +364,16 @@ void n1_app_sync(struct n1_app *app, const struct n1_scene *scene, double clock)
     if (!scene->ready)
         return;
     app->created = scene->created;
-    sync_rows(app, scene, clock);
+    if (scene->compare.on)
+        sync_differences(app, scene, clock);
+    else
+        sync_rows(app, scene, clock);
     sync_detail(app, scene);
     sync_threads(app, scene);
     n1_list_fit(&app->log, (int)scene->event_count, app->layout.pane[N1_PANE_LOG].rows - 1);
+    const struct n1_flame_before before = {scene->compare.on ? scene->compare.tree : NULL,
+                                           scene->compare.match, scene->compare.matched};
     struct n1_rect flame = app->layout.pane[N1_PANE_FLAME];
     if (flame.rows > 1)
-        n1_flame_layout(&app->flame, scene->profile, flame.cols, flame.rows - 1);
+        n1_flame_layout(&app->flame, scene->profile, flame.cols, flame.rows - 1, &before);
 }

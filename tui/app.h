@@ -32,6 +32,20 @@ enum n1_sort {
         N1_SORT_COUNT
 };
 
+/* X(id, name shown) — what the colours of the flame pane tell. */
+#define N1_FLAME_COLOR_MAP(X)                                                                                \
+    X(AUTO, "kind, or change while comparing")                                                               \
+    X(MODULE, "module")                                                                                      \
+    X(HEAT, "own time")                                                                                      \
+    X(KIND, "kind")
+
+enum n1_flame_color {
+#define X(id, name) N1_FLAME_COLOR_##id,
+    N1_FLAME_COLOR_MAP(X)
+#undef X
+        N1_FLAME_COLOR_COUNT
+};
+
 enum n1_prompt { N1_PROMPT_NONE, N1_PROMPT_FIND, N1_PROMPT_FILTER, N1_PROMPT_DETACH, N1_PROMPT_COMPARE };
 
 /* What the owner of the loop has to do after a key; bits. */
@@ -41,7 +55,8 @@ enum n1_effect {
     N1_EFFECT_REPAINT = 4,
     N1_EFFECT_SUSPEND = 8,
     N1_EFFECT_SNAPSHOT = 16,
-    N1_EFFECT_DETACH = 32 /* app->input: for how long, "": as configured */
+    N1_EFFECT_COMPARE = 256, /* read the file of compare_path */
+    N1_EFFECT_DETACH = 32    /* app->input: for how long, "": as configured */
 };
 
 struct n1_app {
@@ -55,7 +70,7 @@ struct n1_app {
     bool inverted;
     int sorted_by;       /* the order the rows are in */
     uint64_t *ids;       /* stable ids in the order shown */
-    uint32_t *functions; /* index in the profile of each */
+    uint32_t *functions; /* index in the profile of each; while comparing, in the scene's differences */
     size_t row_count, row_capacity;
     struct n1_list table;
     uint64_t selected; /* stable id; 0: whatever is first */
@@ -69,6 +84,7 @@ struct n1_app {
     struct n1_list threads, log, help;
     uint32_t thread_selected; /* tid, 0: the row decides */
     struct n1_flame flame;
+    enum n1_flame_color flame_color;
     /* what is asked of the model */
     uint32_t thread_tid; /* filter, 0: all */
     int window;          /* index into n1_app_windows */
@@ -77,6 +93,8 @@ struct n1_app {
     n1_ns created; /* of the model */
     struct n1_travel travel;
     struct n1_compare compare;
+    struct n1_saved *saved; /* of N1_COMPARE_SAVED; the loop's */
+    char compare_path[N1_INPUT_CAP];
     /* typing */
     enum n1_prompt prompt;
     char input[N1_INPUT_CAP], find[N1_INPUT_CAP], filter[N1_INPUT_CAP];
@@ -129,6 +147,11 @@ void n1_app_draw(const struct n1_app *app, const struct n1_scene *scene, double 
 
 /* Index in the profile of the selected function, -1 when there is none. */
 ptrdiff_t n1_app_selected(const struct n1_app *app, const struct n1_scene *scene);
+/* Name and module of a row of the table. False when there is no such row. */
+bool n1_app_row_name(const struct n1_app *app, const struct n1_scene *scene, size_t row,
+                     const char **ret_name, const char **ret_module);
+/* Whether a name or module matches the find text; false when there is none. */
+bool n1_app_matches_name(const char *find, const char *name, const char *module_name);
 /* Whether a function matches the find text; false when there is none. */
 bool n1_app_matches(const char *find, const struct n1_profile_function *function);
 /* The selected row of the table moves to the function with this id. */

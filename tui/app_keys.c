@@ -42,12 +42,12 @@ static void next_pane(struct n1_app *app, int direction)
 /* The next match in the order of the table, starting after (or with, when `here`) the selected row. */
 static void find(struct n1_app *app, const struct n1_scene *scene, int direction, bool here, double clock)
 {
-    size_t count;
-    const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
+    const char *name, *module;
     int rows = (int)app->row_count;
     for (int i = here ? 0 : 1; i < rows; i++) { /* all rows, but not the one we stand on twice */
         int row = ((app->table.selected + i * direction) % rows + rows) % rows;
-        if (app->functions[row] < count && n1_app_matches(app->find, &functions[app->functions[row]])) {
+        if (n1_app_row_name(app, scene, (size_t)row, &name, &module) &&
+            n1_app_matches_name(app->find, name, module)) {
             n1_app_select(app, app->ids[row], clock);
             return;
         }
@@ -89,6 +89,12 @@ static unsigned prompt_key(struct n1_app *app, const struct n1_scene *scene, uin
         app->prompt = N1_PROMPT_NONE;
     if (prompt == N1_PROMPT_DETACH)
         return key == N1_KEY_ENTER ? N1_EFFECT_DETACH : 0;
+    if (prompt == N1_PROMPT_COMPARE) {
+        if (key != N1_KEY_ENTER || app->input[0] == '\0')
+            return 0;
+        snprintf(app->compare_path, sizeof app->compare_path, "%s", app->input);
+        return N1_EFFECT_COMPARE;
+    }
     if (prompt == N1_PROMPT_FIND) { /* finds while typing */
         snprintf(app->find, sizeof app->find, "%s", app->input);
         if (app->find[0] != '\0')
@@ -106,7 +112,10 @@ static unsigned prompt_key(struct n1_app *app, const struct n1_scene *scene, uin
 static void open_prompt(struct n1_app *app, enum n1_prompt prompt)
 {
     app->prompt = prompt;
-    snprintf(app->input, sizeof app->input, "%s", prompt == N1_PROMPT_FILTER ? app->filter : "");
+    snprintf(app->input, sizeof app->input, "%s",
+             prompt == N1_PROMPT_FILTER    ? app->filter
+             : prompt == N1_PROMPT_COMPARE ? app->compare_path
+                                           : "");
 }
 
 static void step_thread(struct n1_app *app, const struct n1_scene *scene, int direction)
@@ -181,6 +190,28 @@ static unsigned travel(struct n1_app *app, const struct n1_scene *scene, enum n1
     return travelled(app);
 }
 
+static unsigned compare(struct n1_app *app, const struct n1_scene *scene, enum n1_action action, double clock)
+{
+    struct n1_compare *c = &app->compare;
+    if (!scene->ready)
+        return 0;
+    if (action == N1_ACTION_COMPARE_FILE) {
+        open_prompt(app, N1_PROMPT_COMPARE);
+        return 0;
+    }
+    if (c->kind != N1_COMPARE_OFF) {
+        c->kind = N1_COMPARE_OFF;
+    } else if (action == N1_ACTION_COMPARE) {
+        c->kind = N1_COMPARE_PREVIOUS;
+    } else {
+        c->kind = N1_COMPARE_SPAN;
+        c->before = scene->window;
+        n1_app_say(app, N1_ROLE_LOG_INFO, clock,
+                   "kept as before; go to another span (, . < > m, 0 is now) to compare");
+    }
+    return travelled(app);
+}
+
 static unsigned enter(struct n1_app *app, const struct n1_scene *scene, double clock)
 {
     int row = app->detail.selected;
@@ -225,6 +256,9 @@ static unsigned back(struct n1_app *app)
     } else if (app->thread_tid != 0) {
         app->thread_tid = 0;
         return N1_EFFECT_UPDATE;
+    } else if (app->compare.kind != N1_COMPARE_OFF) {
+        app->compare.kind = N1_COMPARE_OFF;
+        return travelled(app);
     } else if (app->travel.past) {
         app->travel.past = false;
         return travelled(app);
@@ -308,6 +342,12 @@ static unsigned pause(struct n1_app *app, const struct n1_scene *scene)
 static const enum n1_pane numbered[] = {N1_PANE_TABLE,   N1_PANE_DETAIL, N1_PANE_FLAME,
                                         N1_PANE_THREADS, N1_PANE_MEMORY, N1_PANE_LOG};
 
+static const char *const flame_colors[] = {
+#define X(id, name) name,
+    N1_FLAME_COLOR_MAP(X)
+#undef X
+};
+
 static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_action action, double clock)
 {
     switch (action) {
@@ -339,6 +379,10 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         toggle(app, N1_PANE_LOG);
         return 0;
     case N1_ACTION_SORT:
+        if (scene->compare.on) { /* by change it is; of time or of share is the question */
+            app->compare.share = !app->compare.share;
+            return travelled(app);
+        }
         app->sort = (enum n1_sort)((app->sort + 1) % N1_SORT_COUNT);
         app->inverted = false;
         app->moved_at = -1e9;
@@ -384,6 +428,10 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
     case N1_ACTION_TIME_MARK:
     case N1_ACTION_TIME_LIVE:
         return travel(app, scene, action);
+    case N1_ACTION_COMPARE:
+    case N1_ACTION_COMPARE_KEEP:
+    case N1_ACTION_COMPARE_FILE:
+        return compare(app, scene, action, clock);
     case N1_ACTION_PANE_1:
     case N1_ACTION_PANE_2:
     case N1_ACTION_PANE_3:
@@ -397,6 +445,10 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         return 0;
     case N1_ACTION_FLIP:
         app->flame.flipped = !app->flame.flipped;
+        return 0;
+    case N1_ACTION_COLOR:
+        app->flame_color = (enum n1_flame_color)((app->flame_color + 1) % N1_FLAME_COLOR_COUNT);
+        n1_app_say(app, N1_ROLE_LOG_INFO, clock, "flame: colour by %s", flame_colors[app->flame_color]);
         return 0;
     case N1_ACTION_NEXT_PANE:
     case N1_ACTION_PREVIOUS_PANE:

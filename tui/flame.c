@@ -14,7 +14,7 @@
 struct group { /* one child of a box: nodes [first, first + count) of the scratch */
     uint32_t function;
     size_t first, count;
-    uint64_t total_ns;
+    uint64_t total_ns, samples;
 };
 
 struct builder {
@@ -25,6 +25,12 @@ struct builder {
     uint32_t *scratch; /* a stack of node indices */
     size_t used, capacity;
     uint64_t width;
+    /* the same sets in the tree of before; not followed when there is none */
+    const struct n1_profile_node *old_nodes;
+    size_t old_count;
+    const struct n1_flame_before *before;
+    uint32_t *old;
+    size_t old_used, old_capacity;
     int rc;
 };
 
@@ -42,6 +48,48 @@ static bool push(struct builder *b, uint32_t node)
     }
     b->scratch[b->used++] = node;
     return true;
+}
+
+/* --- the sets of before: a stack beside the scratch --- */
+
+static bool push_old(struct builder *b, uint32_t node)
+{
+    if (b->old_used == b->old_capacity) {
+        size_t capacity = b->old_capacity ? b->old_capacity * 2 : 1024;
+        uint32_t *old = realloc(b->old, capacity * sizeof *old);
+        if (old == NULL) {
+            b->rc = -ENOMEM;
+            return false;
+        }
+        b->old = old;
+        b->old_capacity = capacity;
+    }
+    b->old[b->old_used++] = node;
+    return true;
+}
+
+/* Pushes the children of [first, end) that are the function. */
+static void push_old_children(struct builder *b, size_t first, size_t end, uint32_t function)
+{
+    for (size_t i = first; i < end && function != UINT32_MAX; i++) {
+        for (uint32_t child = b->old_nodes[b->old[i]].first_child; child != 0 && child < b->old_count;
+             child = b->old_nodes[child].next_sibling) {
+            if (b->old_nodes[child].function == function && !push_old(b, child))
+                return;
+        }
+    }
+}
+
+/* Adds direct recursion to the set [first, old_used), as absorb() does. */
+static void absorb_old(struct builder *b, size_t first, uint32_t function)
+{
+    for (size_t begin = first, end = b->old_used; begin < end; begin = end, end = b->old_used)
+        push_old_children(b, begin, end, function);
+}
+
+static uint32_t old_function(const struct builder *b, uint32_t function)
+{
+    return b->before != NULL && function < b->before->count ? b->before->match[function] : UINT32_MAX;
 }
 
 static struct n1_flame_box *new_box(struct builder *b)
@@ -135,9 +183,10 @@ static bool next_group(const struct builder *b, size_t *at, size_t end, struct g
 {
     if (*at >= end)
         return false;
-    *ret = (struct group){b->nodes[b->scratch[*at]].function, *at, 0, 0};
+    *ret = (struct group){b->nodes[b->scratch[*at]].function, *at, 0, 0, 0};
     while (*at < end && b->nodes[b->scratch[*at]].function == ret->function) {
         ret->total_ns += b->nodes[b->scratch[*at]].total_ns;
+        ret->samples += b->nodes[b->scratch[*at]].samples;
         ret->count++;
         ++*at;
     }
@@ -145,10 +194,12 @@ static bool next_group(const struct builder *b, size_t *at, size_t end, struct g
 }
 
 static void lay_box(struct builder *b, const struct group *group, int parent, int row, uint64_t cumulated,
-                    bool odd);
+                    bool odd, size_t old_first, size_t old_end);
 
-/* Lays out the children of box `index`, whose set is the scratch from `first` on. */
-static void lay_children(struct builder *b, int index, size_t first, uint64_t cumulated)
+/* Lays out the children of box `index`, whose set is the scratch from `first` on, and before [old_first,
+ * old_used).
+ */
+static void lay_children(struct builder *b, int index, size_t first, uint64_t cumulated, size_t old_first)
 {
     uint32_t function = b->flame->boxes[index].function;
     int row = b->flame->boxes[index].row + 1;
@@ -158,6 +209,7 @@ static void lay_children(struct builder *b, int index, size_t first, uint64_t cu
     uint64_t rest_ns = 0, at = cumulated;
     uint32_t rest = 0;
     bool odd = row & 1;
+    size_t old_end = b->old_used;
     struct group group;
     for (size_t i = begin; b->rc == 0 && next_group(b, &i, end, &group);) {
         if ((unsigned __int128)group.total_ns * b->width < b->flame->whole_ns) {
@@ -165,14 +217,15 @@ static void lay_children(struct builder *b, int index, size_t first, uint64_t cu
             rest++;
             continue;
         }
-        lay_box(b, &group, index, row, at, odd);
+        lay_box(b, &group, index, row, at, odd, old_first, old_end);
         at += group.total_ns;
         odd = !odd;
     }
     int col = column(b, at), cols = column(b, at + rest_ns) - col;
     struct n1_flame_box *box = rest && cols > 0 && b->rc == 0 ? new_box(b) : NULL;
     if (box != NULL) {
-        *box = (struct n1_flame_box){row, col, cols, index, N1_FLAME_NONE, 1, rest, rest_ns, 0, 0, false};
+        *box = (struct n1_flame_box){row, col, cols, index, N1_FLAME_NONE, 1, rest, rest_ns, 0,
+                                     0,   0,   0,    0,     false};
         box->path = mix(b->flame->boxes[index].path, UINT64_C(0x72657374));
         if (row + 1 > b->flame->rows)
             b->flame->rows = row + 1;
@@ -180,13 +233,23 @@ static void lay_children(struct builder *b, int index, size_t first, uint64_t cu
     b->used = begin;
 }
 
+/* [old_first, old_end): the parent's set before; of the root (no parent) the root's own. */
 static void lay_box(struct builder *b, const struct group *group, int parent, int row, uint64_t cumulated,
-                    bool odd)
+                    bool odd, size_t old_first, size_t old_end)
 {
     struct n1_flame_box *box = new_box(b);
     if (box == NULL)
         return;
     int index = (int)b->flame->count - 1;
+    size_t own = parent < 0 ? old_first : b->old_used;
+    uint32_t old = old_function(b, group->function);
+    if (parent >= 0)
+        push_old_children(b, old_first, old_end, old);
+    for (size_t i = own; i < b->old_used; i++) {
+        box->before_ns += b->old_nodes[b->old[i]].total_ns;
+        box->before_samples += b->old_nodes[b->old[i]].samples;
+    }
+    absorb_old(b, own, old);
     size_t first = b->used;
     for (size_t i = 0; i < group->count; i++) {
         if (!push(b, b->scratch[group->first + i]))
@@ -200,6 +263,7 @@ static void lay_box(struct builder *b, const struct group *group, int parent, in
     box->function = group->function < b->function_count ? group->function : N1_FLAME_NONE;
     box->fold = fold;
     box->total_ns = group->total_ns;
+    box->samples = group->samples;
     for (size_t i = first; i < b->used; i++)
         box->self_ns += b->nodes[b->scratch[i]].self_ns;
     box->path = mix(parent < 0 ? 0 : b->flame->boxes[parent].path, id_of(b, group->function));
@@ -207,8 +271,9 @@ static void lay_box(struct builder *b, const struct group *group, int parent, in
     if (row + 1 > b->flame->rows)
         b->flame->rows = row + 1;
     if (row < DEPTH_MAX)
-        lay_children(b, index, first, cumulated);
+        lay_children(b, index, first, cumulated, own);
     b->used = first;
+    b->old_used = own;
 }
 
 /* All nodes of a function that are not below another call of it. */
@@ -232,6 +297,19 @@ static void push_calls(struct builder *b, uint32_t function)
     }
 }
 
+/* The same before: nodes lie in pre-order, so what is below a call is the run of deeper ones after it. */
+static void push_old_calls(struct builder *b, uint32_t function)
+{
+    for (size_t i = 1; i < b->old_count && function != UINT32_MAX && b->rc == 0; i++) {
+        if (b->old_nodes[i].function != function)
+            continue;
+        push_old(b, (uint32_t)i);
+        uint32_t depth = b->old_nodes[i].depth;
+        while (i + 1 < b->old_count && b->old_nodes[i + 1].depth > depth)
+            i++;
+    }
+}
+
 /* Replaces the set in the scratch by the one at the end of the zoom; *ret_function is its function. */
 static bool follow_zoom(struct builder *b, uint32_t *ret_function)
 {
@@ -246,8 +324,11 @@ static bool follow_zoom(struct builder *b, uint32_t *ret_function)
         if (*ret_function == N1_FLAME_NONE)
             return false;
         push_calls(b, *ret_function);
+        push_old_calls(b, old_function(b, *ret_function));
     } else {
         push(b, 0);
+        if (b->old_count > 0)
+            push_old(b, 0);
     }
     for (size_t depth = 0; depth < flame->zoom_len && b->rc == 0; depth++) {
         absorb(b, 0, *ret_function);
@@ -259,6 +340,12 @@ static bool follow_zoom(struct builder *b, uint32_t *ret_function)
             found = id_of(b, group.function) == flame->zoom[depth];
         if (!found)
             return false;
+        absorb_old(b, 0, old_function(b, *ret_function));
+        size_t old_end = b->old_used;
+        push_old_children(b, 0, old_end, old_function(b, group.function));
+        b->old_used -= old_end;
+        if (b->old_used > 0)
+            memmove(b->old, b->old + old_end, b->old_used * sizeof *b->old);
         memmove(b->scratch, b->scratch + group.first, group.count * sizeof *b->scratch);
         b->used = group.count;
         *ret_function = group.function;
@@ -281,24 +368,32 @@ static void keep_in_sight(struct n1_flame *flame, int page)
         flame->top = 0;
 }
 
-int n1_flame_layout(struct n1_flame *flame, const struct n1_profile *profile, int width, int page)
+int n1_flame_layout(struct n1_flame *flame, const struct n1_profile *profile, int width, int page,
+                    const struct n1_flame_before *before)
 {
     struct builder b = {.flame = flame, .width = width > 0 ? (uint64_t)width : 1};
     struct group root = {.function = N1_FLAME_NONE};
     b.functions = n1_profile_functions(profile, &b.function_count);
     b.nodes = n1_profile_nodes(profile, &b.node_count);
+    if (before != NULL && before->profile != NULL) {
+        b.before = before;
+        b.old_nodes = n1_profile_nodes(before->profile, &b.old_count);
+    }
     flame->count = 0;
     flame->rows = 0;
     flame->whole_ns = 0;
     if (b.node_count > 0 && follow_zoom(&b, &root.function)) {
         root.count = b.used;
-        for (size_t i = 0; i < b.used; i++)
+        for (size_t i = 0; i < b.used; i++) {
             root.total_ns += b.nodes[b.scratch[i]].total_ns;
+            root.samples += b.nodes[b.scratch[i]].samples;
+        }
         flame->whole_ns = root.total_ns;
         if (root.total_ns > 0)
-            lay_box(&b, &root, -1, 0, 0, false);
+            lay_box(&b, &root, -1, 0, 0, false, 0, b.old_used);
     }
     free(b.scratch);
+    free(b.old);
     keep_in_sight(flame, page < 1 ? 1 : page);
     return b.rc;
 }

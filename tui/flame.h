@@ -28,8 +28,10 @@ struct n1_flame_box {
     uint32_t fold;     /* levels of direct recursion in this box, 1 for none */
     uint32_t rest;     /* not 0: a bucket of this many children */
     uint64_t total_ns, self_ns;
-    uint64_t path; /* identity: hash of the functions down to here */
-    bool odd;      /* of two shades, so that neighbours differ */
+    uint64_t samples;                   /* in the box */
+    uint64_t before_ns, before_samples; /* of the same path in the tree that is compared with */
+    uint64_t path;                      /* identity: hash of the functions down to here */
+    bool odd;                           /* of two shades, so that neighbours differ */
 };
 
 struct n1_flame {
@@ -48,9 +50,18 @@ struct n1_flame {
     size_t found;      /* how far down the zoom path there are samples */
 };
 
+/* A tree of an earlier time, and which function of it is which of now. */
+struct n1_flame_before {
+    const struct n1_profile *profile; /* NULL: none */
+    const uint32_t *match;            /* by function now: index before, UINT32_MAX: none */
+    size_t count;
+};
+
 void n1_flame_finish(struct n1_flame *flame);
-/* Lays the tree out in `width` columns; `page` rows are visible. Returns 0 or -ENOMEM. */
-int n1_flame_layout(struct n1_flame *flame, const struct n1_profile *profile, int width, int page);
+/* Lays the tree out in `width` columns; `page` rows are visible. `before` may be NULL. Returns 0 or -ENOMEM.
+ */
+int n1_flame_layout(struct n1_flame *flame, const struct n1_profile *profile, int width, int page,
+                    const struct n1_flame_before *before);
 /* Index of the selected box, -1 when nothing is shown. */
 int n1_flame_selected(const struct n1_flame *flame);
 /* Moves the selection: UP to the parent, DOWN to the widest child, LEFT and RIGHT among siblings, TOP to the

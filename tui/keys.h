@@ -58,6 +58,9 @@ enum n1_key {
     X(TIME_FAR_FORWARD, '>', 0, "", "ten seconds forward")                                                   \
     X(TIME_MARK, 'm', 0, "", "mark a span: from here to where you go; again: no span")                       \
     X(TIME_LIVE, '0', 0, "", "back to now")                                                                  \
+    X(COMPARE, 'C', 0, "", "what differs from the minute before what is shown; again: off")                  \
+    X(COMPARE_KEEP, 'b', 0, "", "keep what is shown as the \"before\" to compare with; again: off")          \
+    X(COMPARE_FILE, 'O', 0, "", "compare with a saved recording or JSON report")                             \
     X(PANE_1, '1', 0, "", "functions")                                                                       \
     X(PANE_2, '2', 0, "", "callers and callees")                                                             \
     X(PANE_3, '3', 0, "", "flame pane")                                                                      \
@@ -72,6 +75,8 @@ enum n1_key {
     X(RIGHT, N1_KEY_RIGHT, 0, "", "flame: the frame to the right; elsewhere go in")                          \
     X(ZOOM, 'z', 0, "", "flame: make the selected function the root, again: undo")                           \
     X(FLIP, 'i', 0, "", "flame: root at the top or at the bottom")                                           \
+    X(COLOR, 'K', 0, "",                                                                                     \
+      "flame: colours tell the kind, the module, the own time (while comparing: the change)")                \
     X(NEXT_PANE, N1_KEY_TAB, 0, "", "next pane")                                                             \
     X(PREVIOUS_PANE, N1_KEY_BACK_TAB, 0, "", "previous pane")                                                \
     X(UP, N1_KEY_UP, 'k', "", "up")                                                                          \

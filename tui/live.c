@@ -188,6 +188,21 @@ static void detach(struct live *live)
     live->status = 0;
 }
 
+static void open_saved(struct live *live)
+{
+    struct n1_saved *saved = NULL;
+    struct n1_error error = {0};
+    if (n1_saved_load(live->app.compare_path, &saved, &error) < 0) {
+        n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "not compared: %s", error.what);
+        return;
+    }
+    n1_saved_destroy(live->app.saved);
+    live->app.saved = saved;
+    live->app.compare.kind = N1_COMPARE_SAVED;
+    live->app.sorted_by = -1;
+    take_picture(live);
+}
+
 static void apply(struct live *live, unsigned effects)
 {
     live->dirty = true;
@@ -199,6 +214,8 @@ static void apply(struct live *live, unsigned effects)
         n1_screen_invalidate(live->options->screen);
     if (effects & N1_EFFECT_UPDATE)
         take_picture(live);
+    if (effects & N1_EFFECT_COMPARE)
+        open_saved(live);
     if (effects & N1_EFFECT_SNAPSHOT)
         snapshot(live);
     if (effects & N1_EFFECT_DETACH)
@@ -358,6 +375,7 @@ static int init(struct live *live, struct n1_session *session, const struct n1_l
 
 static void finish(struct live *live)
 {
+    n1_saved_destroy(live->app.saved);
     n1_app_finish(&live->app);
     n1_scene_finish(&live->scene);
     n1_canvas_finish(&live->canvas);
@@ -402,7 +420,10 @@ static uint32_t key_named(const char **at)
                  {"Right", N1_KEY_RIGHT},   {"Home", N1_KEY_HOME},      {"End", N1_KEY_END},
                  {"PgUp", N1_KEY_PAGE_UP},  {"PgDn", N1_KEY_PAGE_DOWN}, {"S-Tab", N1_KEY_BACK_TAB},
                  {"Bksp", N1_KEY_BACKSPACE}};
-    const char *end = **at == '<' ? strchr(*at, '>') : NULL;
+    /* "<" is a key of its own where no name follows. */
+    size_t letters =
+        **at == '<' ? strspn(*at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") : 0;
+    const char *end = letters > 0 && (*at)[1 + letters] == '>' ? *at + 1 + letters : NULL;
     if (end == NULL)
         return (unsigned char)*(*at)++;
     size_t len = (size_t)(end - *at - 1);
@@ -434,8 +455,11 @@ int n1_live_dump(struct n1_session *session, const struct n1_live_options *optio
             rc = n1_error_set(reterr, N1_E_USAGE, "no such key before \"%s\"", at);
             break;
         }
-        if (n1_app_key(&live.app, &live.scene, key, clock) & N1_EFFECT_UPDATE)
+        unsigned effects = n1_app_key(&live.app, &live.scene, key, clock);
+        if (effects & N1_EFFECT_UPDATE)
             take_picture(&live);
+        if (effects & N1_EFFECT_COMPARE)
+            open_saved(&live);
         n1_app_sync(&live.app, &live.scene, clock);
     }
     if (rc == 0)

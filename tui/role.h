@@ -41,6 +41,19 @@
     X(HEAT_2, "heat.2", 'c')                                                                                 \
     X(HEAT_3, "heat.3", 'd')                                                                                 \
     X(HEAT_4, "heat.4", 'e')                                                                                 \
+    X(CHANGE_MORE, "change.more", '+')                                                                       \
+    X(CHANGE_LESS, "change.less", '<')                                                                       \
+    X(CHANGE_NEW, "change.new", '*')                                                                         \
+    X(CHANGE_GONE, "change.gone", '~')                                                                       \
+    X(FLAME_MORE, "flame.more", '^')                                                                         \
+    X(FLAME_LESS, "flame.less", '_')                                                                         \
+    X(FLAME_NEW, "flame.new", '@')                                                                           \
+    X(FLAME_SAME, "flame.same", '=')                                                                         \
+    X(FLAME_HEAT_0, "flame.heat.0", '7')                                                                     \
+    X(FLAME_HEAT_1, "flame.heat.1", '8')                                                                     \
+    X(FLAME_HEAT_2, "flame.heat.2", '9')                                                                     \
+    X(FLAME_HEAT_3, "flame.heat.3", '0')                                                                     \
+    X(FLAME_HEAT_4, "flame.heat.4", '$')                                                                     \
     X(SPARK_CPU, "spark.cpu", 'C')                                                                           \
     X(SPARK_MEM, "spark.mem", 'm')                                                                           \
     X(SPARK_WAIT, "spark.wait", 'w')                                                                         \

@@ -42,6 +42,7 @@ void n1_scene_finish(struct n1_scene *scene)
 {
     n1_profile_destroy(scene->profile);
     n1_history_destroy(scene->history);
+    n1_scene_compare_finish(&scene->compare);
     free(scene->threads);
     free(scene->events);
     memset(scene, 0, sizeof *scene);
@@ -331,6 +332,15 @@ static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const 
     else if (rc < 0)
         return rc;
     scene->summary = *n1_profile_summary(scene->profile);
+    scene->compare.on = false;
+    if (query->compare.kind != N1_COMPARE_OFF && rc == 0) {
+        struct n1_window before = n1_compare_window(&query->compare, scene->window, scene->created);
+        bool saved = query->compare.kind == N1_COMPARE_SAVED;
+        rc = n1_scene_compare_update(&scene->compare, reader, before, saved ? query->saved : NULL, &filter,
+                                     scene->profile, query->compare.share);
+        if (rc < 0)
+            return rc;
+    }
     n1_ns span = scene->window.to - scene->window.from;
     uint64_t seconds = (span + N1_SECOND_NS - 1) / N1_SECOND_NS;
     if (seconds > TREND_SECONDS_MAX)

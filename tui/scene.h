@@ -8,6 +8,8 @@
 #ifndef N1_TUI_SCENE_H
 #define N1_TUI_SCENE_H
 
+#include "tui/scene_compare.h"
+
 #include "n1/metric.h"
 #include "n1/profile.h"
 #include "n1/reader.h"
@@ -23,11 +25,13 @@
 
 /* What to look at. */
 struct n1_scene_query {
-    n1_ns span;            /* length of the window, 0: everything */
-    n1_ns end;             /* its end; 0: now */
-    struct n1_window past; /* not empty: this span instead, and every other figure is of it, too */
-    int timeline;          /* cells of the timeline, 0: none */
-    uint32_t thread_id;    /* kernel's id of a thread to filter by, 0: all */
+    n1_ns span;                /* length of the window, 0: everything */
+    n1_ns end;                 /* its end; 0: now */
+    struct n1_window past;     /* not empty: this span instead, and every other figure is of it, too */
+    struct n1_compare compare; /* what to compare with */
+    struct n1_saved *saved;    /* of N1_COMPARE_SAVED; borrowed, not NULL then */
+    int timeline;              /* cells of the timeline, 0: none */
+    uint32_t thread_id;        /* kernel's id of a thread to filter by, 0: all */
     const char
         *text; /* filter by function or module, NULL or "": none; a leading '!' makes it an expression */
 };
@@ -112,6 +116,7 @@ struct n1_scene {
     struct n1_history *history;
     uint32_t trend_bucket; /* seconds of one cell of a trend */
     struct n1_profile_summary summary;
+    struct n1_scene_compare compare;
     char filter_error[160];
     /* over time */
     struct n1_scene_series cpu, rss, wait, steal;

@@ -68,7 +68,21 @@ static const struct picture {
     {"past-memory-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<m<<M"},
     {"past-40x10", 10, 40, N1_GLYPH_SET_BLOCK, "<m<"},
     {"past-live-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<m<0"},
+    {"compare-nothing-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<<<m<<b0"},
+    {"flame-module-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "fK"},
+    {"flame-heat-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "fKK"},
     {"paused-80x24", 24, 80, N1_GLYPH_SET_BLOCK, " jj"},
+};
+
+/* Of a model in which something changes from second 70 to 80. */
+static const struct picture changes[] = {
+    {"compare-previous-120x40", 40, 120, N1_GLYPH_SET_BLOCK, "<,m<.C"},
+    {"compare-previous-80x24-ascii", 24, 80, N1_GLYPH_SET_ASCII, "<,m<.Cf"},
+    {"compare-kept-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<<<m<<b<m.......0<,m<."},
+    {"compare-share-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<,m<.Cs"},
+    {"compare-gone-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<,m<.C/copy<Enter><Enter>"},
+    {"compare-flame-120x40", 40, 120, N1_GLYPH_SET_BLOCK, "<,m<.Cf<Down><Down><Enter>"},
+    {"compare-40x10", 10, 40, N1_GLYPH_SET_BLOCK, "<,m<.C"},
 };
 
 static char *draw(const struct picture *picture, struct n1_session *session)
@@ -157,6 +171,12 @@ static void screens_are_as_stored(void **state)
     int differ = 0;
     for (size_t i = 0; i < sizeof pictures / sizeof pictures[0]; i++)
         differ += compare(&pictures[i], session, wish && wish[0] == '1');
+    n1_session_destroy(session);
+    worker_shift = true;
+    session = record(9);
+    worker_shift = false;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
+        differ += compare(&changes[i], session, wish && wish[0] == '1');
     n1_session_destroy(session);
     if (differ)
         fail_msg("%d screens differ", differ);

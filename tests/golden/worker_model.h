@@ -133,6 +133,18 @@ static inline void worker_metrics(struct n1_writer *w, uint32_t process, const u
     }
 }
 
+/* Set before worker_model(): from second 70 to 80 what parse_row did falls to its allocator, and Model.save
+ * walks trees instead of copying. */
+static bool worker_shift;
+
+static inline const int *worker_chain(size_t share, uint32_t second)
+{
+    static const int walks[] = {F_START, F_MAIN, F_SAVE, F_WALK, -1};
+    if (!worker_shift || second < 70 || second >= 80 || (share != 0 && share != 2))
+        return worker_shares[share].chain;
+    return share == 0 ? worker_shares[1].chain : walks;
+}
+
 static inline void worker_samples(struct n1_writer *w, const uint32_t threads[3])
 {
     uint32_t frames[F_COUNT];
@@ -143,13 +155,14 @@ static inline void worker_samples(struct n1_writer *w, const uint32_t threads[3]
         for (size_t i = 0; i < sizeof worker_shares / sizeof worker_shares[0]; i++) {
             uint32_t node = 0;
             int depth = 0;
-            for (; worker_shares[i].chain[depth + 1] >= 0; depth++)
-                node = n1_writer_node(w, node, frames[worker_shares[i].chain[depth]]);
+            const int *chain = worker_chain(i, s);
+            for (; chain[depth + 1] >= 0; depth++)
+                node = n1_writer_node(w, node, frames[chain[depth]]);
             for (unsigned n = 0; n < worker_shares[i].percent; n++, at++) {
                 struct n1_model_sample sample = {.time = WORKER_BORN + s * N1_SECOND_NS + at * 10000000ull,
                                                  .thread = threads[worker_shares[i].thread],
                                                  .node = node,
-                                                 .leaf = frames[worker_shares[i].chain[depth]],
+                                                 .leaf = frames[chain[depth]],
                                                  .weight_ns = 10000000};
                 n1_writer_sample(w, &sample);
             }

@@ -56,6 +56,45 @@ static void label(struct n1_canvas *canvas, int row, const struct n1_flame_box *
         n1_canvas_text(canvas, row, box->col + 2 + used, role, share);
 }
 
+static enum n1_change change_of(const struct n1_flame_box *box, const struct n1_scene *scene)
+{
+    double before = (double)box->before_samples, now = (double)box->samples;
+    return n1_difference_kind(before, now, n1_scene_compare_z(&scene->compare, before, now));
+}
+
+static bool by_change(const struct n1_scene *scene, const struct n1_app *app)
+{
+    return scene->compare.on && scene->compare.tree != NULL && app->flame_color == N1_FLAME_COLOR_AUTO;
+}
+
+/* Colour and letter of a box by what the user wants them to tell. Without colours the letter tells a change.
+ */
+static enum n1_role look_of(const struct n1_flame_box *box, const struct n1_profile_function *function,
+                            const struct n1_scene *scene, const struct n1_app *app, char *ret_letter)
+{
+    static const char signs[] = {[N1_CHANGE_NOISE] = '=',
+                                 [N1_CHANGE_MORE] = '+',
+                                 [N1_CHANGE_LESS] = '-',
+                                 [N1_CHANGE_NEW] = '*',
+                                 [N1_CHANGE_GONE] = '-'};
+    *ret_letter = n1_view_kind_letter(function->kind);
+    if (by_change(scene, app)) {
+        enum n1_change change = change_of(box, scene);
+        *ret_letter = signs[change];
+        return n1_view_change_role(change, true);
+    }
+    if (app->flame_color == N1_FLAME_COLOR_MODULE) {
+        unsigned hash = 5381;
+        for (const char *at = function->module_name; *at; at++)
+            hash = hash * 33 + (unsigned char)*at;
+        return box_role((enum n1_function_kind)(hash / 2 % N1_KIND_COUNT), hash & 1);
+    }
+    if (app->flame_color == N1_FLAME_COLOR_HEAT)
+        return (enum n1_role)(n1_view_heat(n1_scene_share(scene, box->self_ns)) - N1_ROLE_HEAT_0 +
+                              N1_ROLE_FLAME_HEAT_0);
+    return box_role(function->kind, box->odd);
+}
+
 static void draw_box(struct n1_canvas *canvas, int row, const struct n1_flame_box *box, bool selected,
                      const struct n1_scene *scene, const struct n1_app *app)
 {
@@ -70,8 +109,13 @@ static void draw_box(struct n1_canvas *canvas, int row, const struct n1_flame_bo
     } else if (box->function < count) {
         const struct n1_profile_function *function = &functions[box->function];
         bool hit = n1_app_matches(app->find, function);
-        label(canvas, row, box, function->name, n1_view_kind_letter(function->kind), percent,
-              hit ? N1_ROLE_MATCH : box_role(function->kind, box->odd));
+        char letter;
+        enum n1_role role = look_of(box, function, scene, app, &letter);
+        label(canvas, row, box, function->name, letter, percent, hit ? N1_ROLE_MATCH : role);
+        bool shades = app->flame_color == N1_FLAME_COLOR_KIND ||
+                      (app->flame_color == N1_FLAME_COLOR_AUTO && !by_change(scene, app));
+        if (!shades && box->cols >= 3) /* one colour for both neighbours: the edge is a blank cell */
+            n1_canvas_put(canvas, row, box->col + box->cols - 1, ' ', N1_ROLE_TEXT);
     } else {
         bool root = box->parent < 0;
         label(canvas, row, box, root ? "all" : "[truncated]", root ? '*' : '?', percent,

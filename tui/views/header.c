@@ -178,6 +178,16 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
     else
         snprintf(text, sizeof text, "window %s", n1_app_windows[app->window].name);
     col = piece(canvas, row, col, N1_ROLE_LABEL, text);
+    if (scene->compare.on) {
+        char from[N1_FORMAT_CAP], to[N1_FORMAT_CAP];
+        n1_view_clock(from, scene, scene->compare.before.from);
+        n1_view_clock(to, scene, scene->compare.before.to);
+        if (scene->compare.saved[0])
+            snprintf(text, sizeof text, "against %s", scene->compare.saved);
+        else
+            snprintf(text, sizeof text, "against %.10s-%.10s", from, to);
+        col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
+    }
     if (scene->rate_used > 0)
         snprintf(text, sizeof text, "%s %.0f Hz", engine_name(scene->engine), scene->rate_used);
     else

@@ -65,6 +65,7 @@ static void prompt(struct n1_canvas *canvas, const struct n1_app *app)
     } prompts[] = {
         [N1_PROMPT_FIND] = {"find: ", "Enter keeps, Esc clears"},
         [N1_PROMPT_FILTER] = {"filter: ", "Enter applies, Esc clears, !EXPR"},
+        [N1_PROMPT_COMPARE] = {"compare with: ", "path of a recording or a JSON report"},
         [N1_PROMPT_DETACH] = {"sample on without a screen for: ", "90s, 10m, 2h; empty: as configured"}};
     int col = n1_canvas_text(canvas, 0, 0, N1_ROLE_TITLE, prompts[app->prompt].label);
     const char *hint = prompts[app->prompt].hint;

@@ -143,6 +143,10 @@ static void draw_row(struct n1_canvas *canvas, int row, const struct columns *c,
 static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app)
 {
     int rows = n1_canvas_rows(canvas), cols = n1_canvas_cols(canvas);
+    if (scene->ready && scene->compare.on) {
+        n1_view_differences(canvas, scene, app);
+        return;
+    }
     struct columns c = plan(cols, app->line.low);
     head(canvas, &c, app);
     if (!scene->ready || app->row_count == 0) {

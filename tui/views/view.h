@@ -22,6 +22,10 @@ extern const struct n1_view n1_view_table, n1_view_detail, n1_view_flame, n1_vie
 extern const struct n1_view *const n1_views[N1_PANE_COUNT];
 
 void n1_view_header(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app);
+/* The table while comparing. */
+void n1_view_differences(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app);
+/* Role of a change in text, and of a box of the flame pane. */
+enum n1_role n1_view_change_role(enum n1_change change, bool box);
 /* In the header's place of the two graphs while one travels in time: `rows` of CPU, memory and an axis. */
 void n1_view_timeline(struct n1_canvas *canvas, int row, int rows, const struct n1_scene *scene,
                       const struct n1_app *app);
