@@ -237,7 +237,7 @@ static void flame_boxes_fit(void **state)
     struct bench *b = *state;
     for (int width = 1; width < 300; width += 3) {
         struct n1_flame *flame = &b->app.flame;
-        assert_int_equal(n1_flame_layout(flame, b->scene.profile, width, 20), 0);
+        assert_int_equal(n1_flame_layout(flame, b->scene.profile, width, 20, NULL), 0);
         assert_true(flame->count > 0 && flame->boxes[0].cols == width);
         for (size_t i = 1; i < flame->count; i++) {
             const struct n1_flame_box *box = &flame->boxes[i], *parent = &flame->boxes[box->parent];
