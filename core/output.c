@@ -26,6 +26,14 @@ struct n1_output {
     char temporary[NAME_ROOM + 16]; /* in `folder`; empty once it is gone */
 };
 
+static const char *where_else(int code)
+{
+    return code == -EACCES
+               ? "choose another place with -o; n1top writes as its user, without root's rights over others'"
+                 " files"
+               : "choose another place with -o";
+}
+
 static int open_folder(struct n1_output *o, struct n1_error *reterr)
 {
     char *slash = strrchr(o->path, '/');
@@ -36,7 +44,7 @@ static int open_folder(struct n1_output *o, struct n1_error *reterr)
     if (!folder)
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     o->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int status = o->folder < 0 ? n1_error_hint(reterr, -errno, "choose another place with -o",
+    int status = o->folder < 0 ? n1_error_hint(reterr, -errno, where_else(-errno),
                                                "cannot write into folder %s: %s", folder, strerror(errno))
                                : 0;
     free(folder);
@@ -63,8 +71,7 @@ static int open_temporary(struct n1_output *o, struct n1_error *reterr)
     }
     int code = -errno;
     o->temporary[0] = 0;
-    return n1_error_hint(reterr, code, "choose another place with -o", "cannot write %s: %s", o->path,
-                         strerror(-code));
+    return n1_error_hint(reterr, code, where_else(code), "cannot write %s: %s", o->path, strerror(-code));
 }
 
 int n1_output_open(const char *path, struct n1_output **ret, struct n1_error *reterr)

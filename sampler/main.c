@@ -5,6 +5,7 @@
 #include "sampler/doctor.h"
 #include "sampler/options.h"
 #include "sampler/reach.h"
+#include "sampler/rights.h"
 #include "sampler/symbols/symbols.h"
 #include "sampler/watch.h"
 
@@ -28,8 +29,10 @@ int main(int argc, char **argv)
 {
     /* The helper parses hostile files: nothing may have happened in its process before it drops its rights.
      */
-    if (argc == 3 && !strcmp(argv[1], N1_SYMBOLS_HELPER_ARG))
+    if (argc == 3 && !strcmp(argv[1], N1_SYMBOLS_HELPER_ARG)) {
+        n1_rights_tell_refused(); /* it is born under the sampler's list */
         return n1_symbols_helper_main(atoi(argv[2]));
+    }
 
     struct n1_options options;
     struct n1_error err = {0};

@@ -6,6 +6,7 @@
 #include "sampler/watch.h"
 
 #include "sampler/follow.h"
+#include "sampler/rights.h"
 #include "sampler/server.h"
 #include "sampler/viewers/attend.h"
 #include "sampler/watch_state.h"
@@ -169,6 +170,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
         .context = watch,
     };
     rc = n1_writer_create(&options, &watch->w, reterr);
+    if (!o->log)
+        n1_rights_no_files();
     if (rc == 0)
         rc = n1_naming_create(watch->w, &watch->naming, reterr);
     if (rc == 0)
@@ -413,7 +416,11 @@ int n1_watch_run(const struct n1_options *options)
     if (options->log)
         n1_log_open(options->log, N1_LOG_DEBUG);
     n1_targets_init(&watch.targets);
-    int rc = start(&watch, &err);
+    int rc = n1_rights_check(&err);
+    if (rc == 0)
+        rc = n1_rights_reduce(&err);
+    if (rc == 0)
+        rc = start(&watch, &err);
     if (rc == 0 && options->dump)
         rc = n1_watch_dump(&watch, &err);
     int status = 0;

@@ -6,6 +6,7 @@
 #include "tui/session.h"
 
 #include "tui/launch.h"
+#include "tui/rights.h"
 
 #include "n1/time.h"
 
@@ -53,6 +54,8 @@ int n1_session_start(const struct n1_session_options *options, struct n1_session
     if (!s)
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     int rc = n1_launch_start(&s->launch, options, reterr);
+    if (rc == 0) /* the sampler has what it needs; nothing here needs rights from now on */
+        rc = n1_rights_drop(reterr);
     if (rc < 0) {
         n1_session_destroy(s);
         return rc;
@@ -70,7 +73,12 @@ int n1_session_join(int socket, pid_t sampler, struct n1_session **ret, struct n
     }
     s->launch.socket = socket;
     s->sampler = sampler;
-    int rc = n1_session_send(s, N1_CONTROL_JOIN, 0, NULL);
+    int rc = n1_rights_drop(reterr);
+    if (rc < 0) {
+        n1_session_destroy(s);
+        return rc;
+    }
+    rc = n1_session_send(s, N1_CONTROL_JOIN, 0, NULL);
     if (rc < 0) {
         n1_session_destroy(s);
         return n1_error_set(reterr, N1_E_WRITER_GONE, "the sampler %d ended just now", (int)sampler);
@@ -85,6 +93,8 @@ int n1_session_replay(const char *path, struct n1_session **ret, struct n1_error
     if (!s)
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     int rc = n1_reader_open_file(path, &s->reader, reterr);
+    if (rc == 0)
+        rc = n1_rights_drop(reterr);
     if (rc < 0) {
         n1_session_destroy(s);
         return rc;

@@ -12,7 +12,7 @@ EQUAL = [("signals_sent", "signals_received"),
          ("joined", "passed")]
 WORK = "sums loop_events waits timerfd_expired posix_expired signals_sent children stops_sent threads_made".split()
 STOPPED_MAX_US = 150_000  # a frozen sampler may hold a target no longer
-STOPPED_PART = 0.01       # of the time that a spinning thread was watched
+STOPPED_PART = 0.05       # of the time that a spinning thread was watched, busy machines included
 
 
 class Target:
@@ -27,8 +27,11 @@ class Target:
         self.pid = self.process.pid
         if self.process.stdout.readline() != b"ready\n":
             raise RuntimeError(f"{name} does not start: {self.error_text()}")
-        time.sleep(0.2)  # its threads open what they need
-        self.descriptors = self.count_descriptors()
+        time.sleep(0.1)  # its threads open what they need; a target that starts programs holds pipes for moments
+        self.descriptors = set()
+        for _ in range(100):
+            self.descriptors.add(self.count_descriptors())
+            time.sleep(0.002)
 
     def error_text(self):
         self.errors.seek(0)
@@ -55,10 +58,10 @@ class Target:
                 return f"thread {tid} is traced by {tracer}"
             if (state in "Tt") != stopped:
                 return f"thread {tid} is in state {state}"
-        end = time.monotonic() + 2  # a target that starts programs holds pipes for moments
-        while (now := self.count_descriptors()) != self.descriptors:
+        end = time.monotonic() + 2
+        while (now := self.count_descriptors()) not in self.descriptors:
             if time.monotonic() > end:
-                return f"{now} descriptors, not {self.descriptors}"
+                return f"{now} descriptors, not as at its start: {sorted(self.descriptors)}"
             time.sleep(0.001)
         return None
 
@@ -117,7 +120,7 @@ def wrong_books(books, allowed_eintr):
     if blocks:
         if books["stopped_max_us"] > STOPPED_MAX_US:
             wrong.append(f"held for {books['stopped_max_us']} us at once")
-        if books["stopped_us"] > blocks * 5000 * STOPPED_PART + STOPPED_MAX_US:
+        if books["stopped_us"] > blocks * 5000 * STOPPED_PART:
             wrong.append(f"held for {books['stopped_us']} us of {blocks * 5000} us")
     return wrong
 

@@ -167,13 +167,13 @@ class Screen:
 
 
 def run(suite, *argv, rlimits=None, wrap=(), seconds=60):
-    """A command of n1top; returns (status or None, last line of standard error)."""
-    process = subprocess.Popen([*wrap, suite.n1top, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, preexec_fn=limits(rlimits))
+    """A command of n1top; returns (status or None, what it printed)."""
+    process = subprocess.Popen([*wrap, suite.n1top, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=suite.product_log, preexec_fn=limits(rlimits))
     try:
-        _, errors = process.communicate(timeout=seconds)
+        printed, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return None, "over its limit"
-    return process.returncode, errors.decode(errors="replace").strip().split("\n")[-1]
+        return None, ""
+    return process.returncode, printed.decode(errors="replace").strip()

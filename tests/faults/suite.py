@@ -207,7 +207,7 @@ def print_row(row):
     books = getattr(row, "books", {}).get("account")
     if books and "loop_p50_us" in books:
         print(f"{'':34} its books: event loop {books['loop_p50_us']}/{books['loop_p99_us']}/{books['loop_max_us']} us "
-              f"(p50/p99/max), held {books['stopped_us']} us in {books['stopped_blocks'] * 5} ms, longest "
-              f"{books['stopped_max_us']} us, EINTR {eintr(books)}, "
+              f"(p50/p99/max), stopped {books['stopped_times']} times in {books['stopped_blocks'] * 5} ms for at most "
+              f"{books['stopped_us']} us, longest {books['stopped_max_us']} us, EINTR {eintr(books)}, "
               f"timer overruns {books['timerfd_overruns'] + books['posix_overruns']}, "
               f"signals {books['signals_sent']}, children {books['children']}", flush=True)

@@ -219,9 +219,6 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
                       args->format);
         return n1_error_print(&err);
     }
-    struct n1_save save = {.output = args->output, .output_dir = config->output_dir};
-    if (n1_save_check(&save, &err) < 0)
-        return n1_error_print(&err);
     signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error of the write, not our end */
     int signals = stop_signals();
     struct n1_session_options options = {
@@ -238,7 +235,9 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
     struct n1_session *s = NULL;
     if (n1_session_start(&options, &s, &err) < 0)
         return n1_error_print(&err);
-    int status = record(s, args, config, signals);
+    /* Asked with the rights that it will be written with; a command of ours still waits for its start. */
+    struct n1_save save = {.output = args->output, .output_dir = config->output_dir};
+    int status = n1_save_check(&save, &err) < 0 ? n1_error_print(&err) : record(s, args, config, signals);
     n1_session_destroy(s);
     close(signals);
     return status;

@@ -3,6 +3,7 @@
  */
 #include "tui/commands/command.h"
 #include "tui/commands/save.h"
+#include "tui/rights.h"
 
 #include <string.h>
 
@@ -18,6 +19,10 @@ static int convert(const struct n1_command_args *args, const struct n1_config *c
     }
     if (n1_reader_open_file(args->files[0], &r, &err) < 0)
         return n1_error_print(&err);
+    if (n1_rights_drop(&err) < 0) {
+        n1_reader_close(r);
+        return n1_error_print(&err);
+    }
     struct n1_filter filter = {.of = (enum n1_profile_of)args->of};
     struct n1_save save = {
         .format = format,

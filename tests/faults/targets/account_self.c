@@ -1,7 +1,7 @@
 /*
- * The process as it sees itself: its sums, its memory, its attributes, and the time in which it was neither
- * running nor waiting for a CPU although it never blocked, which is what a tracer takes. That figure does not
- * depend on how busy the machine is.
+ * The process as it sees itself: its sums, its memory, its attributes, and how often it left its CPU of its
+ * own accord although it never waits, which is what being stopped looks like. That does not depend on how
+ * busy the machine is.
  */
 #include "account.h"
 
@@ -121,45 +121,36 @@ void scene_sum(void)
     account_thread("sum", sums, NULL);
 }
 
-/* Nanoseconds this thread waited for a CPU, by the scheduler's own account. */
-static uint64_t run_queue_ns(int fd)
+static uint64_t own_switches(void)
 {
-    char text[128];
-    unsigned long long run = 0, wait = 0;
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    if (n <= 0)
-        target_die("schedstat");
-    text[n] = 0;
-    if (sscanf(text, "%llu %llu", &run, &wait) != 2)
-        target_die("schedstat");
-    return wait;
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (uint64_t)usage.ru_nvcsw;
 }
 
-/* Spins in blocks and books wall − CPU − run queue of each. Between blocks it sleeps, so that the suite
- * leaves the machine something. */
+/* Spins in blocks that never wait. A thread that gave up its CPU there without being preempted was stopped,
+ * and the block's wall time beyond its CPU time is what that can have taken at most. Between blocks it
+ * sleeps, so that the suite leaves the machine something. */
 static void *stopped(void *arg)
 {
     (void)arg;
     struct truth_row *sum = truth_count("stopped_us"), *max = truth_count("stopped_max_us");
-    struct truth_row *blocks = truth_count("stopped_blocks");
-    int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        target_die("schedstat");
+    struct truth_row *blocks = truth_count("stopped_blocks"), *times = truth_count("stopped_times");
     while (account_runs()) {
-        uint64_t wait = run_queue_ns(fd), cpu = thread_cpu_ns(), wall = mono_ns();
+        uint64_t switches = own_switches(), cpu = thread_cpu_ns(), wall = mono_ns();
         while (mono_ns() - wall < BLOCK_NS)
             spin(2000);
-        uint64_t wall_took = mono_ns() - wall, cpu_took = thread_cpu_ns() - cpu,
-                 wait_took = run_queue_ns(fd) - wait;
-        uint64_t accounted = cpu_took + wait_took;
-        uint64_t lost = wall_took > accounted ? (wall_took - accounted) / 1000 : 0;
-        truth_add(sum, lost);
-        if (lost > truth_value(max))
-            truth_add(max, lost - truth_value(max));
+        uint64_t lost = (mono_ns() - wall - (thread_cpu_ns() - cpu)) / 1000;
+        switches = own_switches() - switches;
         truth_add(blocks, 1);
+        if (switches) {
+            truth_add(times, switches);
+            truth_add(sum, lost);
+            if (lost > truth_value(max))
+                truth_add(max, lost - truth_value(max));
+        }
         sleep_ms(15);
     }
-    close(fd);
     return NULL;
 }
 
@@ -168,5 +159,6 @@ void scene_stopped(void)
     truth_count("stopped_us");
     truth_count("stopped_max_us");
     truth_count("stopped_blocks");
+    truth_count("stopped_times");
     account_thread("spinner", stopped, NULL);
 }
