@@ -24,9 +24,9 @@ HARMS = "interrupt freeze stop trace stay poke signal nice kill litter crash".sp
 def engines(suite):
     """Engines that this build has and this host permits, and why the others are not run."""
     found, why = [], []
-    suite.targets = start_all(suite, ["account"])
-    for engine in ("perf", "ptrace", "nonstop"):
-        sampler = Sampler(suite, [t.pid for t in suite.targets.values()], engine)
+    suite.targets = start_all(suite, ["account", "python"])
+    for engine, target in (("perf", "account"), ("ptrace", "account"), ("nonstop", "python")):
+        sampler = Sampler(suite, [suite.targets[target].pid], engine)
         if sampler.ready():
             sampler.detach()
             found.append(engine)
@@ -52,8 +52,10 @@ def the_product(build, seed):
     print(HEAD)
     suite.part("nobody watches", parts.unwatched(suite, 3))
     share = max(1, len(found))
-    main = ["account", "go", "python"]
     for engine in found:
+        python = engine == "nonstop"  # it reads CPython, and only that
+        main = ["python"] if python else ["account", "spinner", "go", "python"]
+        calm = ["python"] if python else ["calm", "python"]
         plan = [
             (f"{engine}: attach and detach", parts.attach(suite, engine, ATTACH // share), main),
             (f"{engine}: 2,000 threads", parts.attach(suite, engine, OTHER // 2), ["threads"]),
@@ -62,11 +64,11 @@ def the_product(build, seed):
             (f"{engine}: starved", parts.starve(suite, engine, 2 * OTHER), main),
             (f"{engine}: memory of a cgroup", parts.memory(suite, engine, OTHER), main),
             (f"{engine}: full disk", parts.disk(suite, engine, OTHER // 2), main),
-            (f"{engine}: beside a debugger", parts.debugger(suite, engine, OTHER // 2), ["calm", "python"]),
-            (f"{engine}: the target is stopped", parts.stopped(suite, engine, OTHER), ["calm"]),
+            (f"{engine}: beside a debugger", parts.debugger(suite, engine, OTHER // 2), calm),
+            (f"{engine}: the target is stopped", parts.stopped(suite, engine, OTHER), calm[:1]),
         ]
         for name, body, which in plan:
-            if wanted(name):
+            if wanted(name) and not (python and "threads" in name):
                 suite.part(name, body, which)
     harmed = suite.finish()
     cycles, faults = sum(r.cycles for r in suite.rows), sum(r.faults for r in suite.rows)

@@ -205,9 +205,10 @@ def print_row(row):
     print(f"{row.part:34} {row.cycles:6} {row.faults:6} {row.well:10} {row.refused:7} {row.killed:6} "
           f"{row.seconds:7.0f} {row.harmed:6}", flush=True)
     books = getattr(row, "books", {}).get("account")
-    if books and "loop_p50_us" in books:
+    spinner = getattr(row, "books", {}).get("spinner")
+    if books and spinner:
         print(f"{'':34} its books: event loop {books['loop_p50_us']}/{books['loop_p99_us']}/{books['loop_max_us']} us "
-              f"(p50/p99/max), stopped {books['stopped_times']} times in {books['stopped_blocks'] * 5} ms for at most "
-              f"{books['stopped_us']} us, longest {books['stopped_max_us']} us, EINTR {eintr(books)}, "
+              f"(p50/p99/max), stopped {spinner['stopped_times']} times in {spinner['stopped_blocks'] * 5} ms for at most "
+              f"{spinner['stopped_us']} us, longest {spinner['stopped_max_us']} us, EINTR {eintr(books)}, "
               f"timer overruns {books['timerfd_overruns'] + books['posix_overruns']}, "
               f"signals {books['signals_sent']}, children {books['children']}", flush=True)

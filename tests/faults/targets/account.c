@@ -1,4 +1,5 @@
-/* The frame of the target: which scenes run, and how they end. account SCENE... (none: all but threads). */
+/* The frame of the target: which scenes run, and how they end. account SCENE... (none: all but threads and
+ * stopped). */
 #include "account.h"
 
 #include <errno.h>
@@ -104,7 +105,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         start_scene(argv[i]);
     for (int i = 0; argc == 1 && i < SCENES; i++)
-        if (strcmp(scenes[i].name, "threads") != 0)
+        if (strcmp(scenes[i].name, "threads") != 0 && strcmp(scenes[i].name, "stopped") != 0)
             scenes[i].start();
     account_keep_state();
     target_ready();

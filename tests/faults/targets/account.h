@@ -30,10 +30,11 @@ void account_keep_state(void);
 void account_compare_state(void);
 
 void scene_sum(void); /* sums, sums_bad, canary_bad */
-void scene_stopped(
-    void); /* stopped_us, stopped_max_us, stopped_blocks: neither running nor waiting for a CPU */
-void scene_loop(
-    void); /* loop_events, loop_missing, loop_p50_us, loop_p99_us, loop_max_us, eintr_epoll_wait */
+/* stopped_times, stopped_us, stopped_max_us, stopped_blocks: of a thread that never waits */
+void scene_stopped(void);
+/* loop_events, loop_missing, loop_p50_us, loop_p99_us, loop_max_us, eintr_epoll_wait, eintr_clock_nanosleep
+ */
+void scene_loop(void);
 void scene_waits(void);   /* waits, eintr_recv, eintr_sigtimedwait, eintr_semtimedop, eintr_poll, … */
 void scene_timers(void);  /* timerfd_expired, timerfd_missing, posix_…, …_overruns */
 void scene_signals(void); /* signals_sent, signals_received, signals_disorder */
