@@ -13,6 +13,7 @@
 
 #include <curses.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 
 /* Answers of the terminal, among the keys: to DSR 5, and the value of a mode. */
 enum { CODE_ANSWER = KEY_MAX + 1, CODE_MODE };
+
+#define LAST_MS 100 /* a terminal that takes nothing for so long gets no good-bye */
 
 struct n1_screen {
     SCREEN *curses;
@@ -58,15 +61,19 @@ void n1_screen_emergency(void)
         return;
     taken = 0;
     struct pollfd line = {STDOUT_FILENO, POLLOUT, 0};
-    if (poll(&line, 1, 0) == 1 && !(line.revents & POLLOUT))
+    if (poll(&line, 1, 0) !=
+        1) /* full, and perhaps nobody reads any more: what matters are these few bytes */
         tcflush(STDOUT_FILENO, TCOFLUSH);
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    fcntl(STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK);
     for (size_t done = 0; done < undo_len;) {
         ssize_t n = write(STDOUT_FILENO, undo + done, undo_len - done);
         if (n > 0)
             done += (size_t)n;
-        else if (errno != EINTR)
+        else if (errno != EINTR && (errno != EAGAIN || poll(&line, 1, LAST_MS) != 1))
             break;
     }
+    fcntl(STDOUT_FILENO, F_SETFL, flags);
     tcsetattr(STDIN_FILENO, TCSANOW, &saved_modes);
     errno = saved_errno;
 }
