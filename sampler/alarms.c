@@ -14,6 +14,8 @@
 #include <string.h>
 
 static const n1_ns BORDER_NS = N1_SECOND_NS;
+static const n1_ns SHIFT_PERIOD_NS = 5 * N1_SECOND_NS, SHIFT_NOW_NS = 10 * N1_SECOND_NS;
+static const n1_ns SHIFT_BEFORE_NS = 60 * N1_SECOND_NS;
 static const n1_ns SEEN_PERIOD_NS = 20 * N1_SECOND_NS;
 
 int n1_alarms_init(struct n1_alarms *alarms, struct n1_feed *feed, const struct n1_config *config,
@@ -44,17 +46,33 @@ void n1_alarms_finish(struct n1_alarms *alarms)
 }
 
 /* What the metrics measured in this pass. */
-static void feed_rules(struct n1_target *t, n1_ns now)
+static void feed_points(struct n1_rules *rules, const struct n1_metrics *m, n1_ns now)
 {
-    const struct n1_metric_point *points = n1_metrics_points(t->metrics);
+    const struct n1_metric_point *points = n1_metrics_points(m);
     for (int id = 0; id < N1_METRIC_COUNT; id++)
         if (n1_rules_wants((enum n1_metric_id)id) && points[id].valid && points[id].time >= now)
-            n1_rules_feed(t->rules, (enum n1_metric_id)id, &points[id], 1);
+            n1_rules_feed(rules, (enum n1_metric_id)id, &points[id], 1);
+}
+
+/* Did the CPU time go elsewhere? The last ten seconds against the minute before them. */
+static void feed_shift(struct n1_alarms *alarms, struct n1_target *t, n1_ns now)
+{
+    struct n1_filter filter = {.process = t->id};
+    n1_ns border = now - SHIFT_NOW_NS, from = border > SHIFT_BEFORE_NS ? border - SHIFT_BEFORE_NS : 0;
+    struct n1_window recent = {border, now}, past = {from > t->attached_at ? from : t->attached_at, border};
+    if (past.from + SHIFT_NOW_NS > past.to || n1_reader_begin(alarms->reader) < 0)
+        return;
+    if (n1_profile_update(alarms->now, alarms->reader, recent, &filter, NULL) == 0 &&
+        n1_profile_update(alarms->before, alarms->reader, past, &filter, NULL) == 0)
+        n1_rules_feed_shift(t->rules, now, n1_profile_shift(alarms->before, alarms->now));
+    n1_reader_end(alarms->reader);
 }
 
 static bool is_jump(const struct n1_rule_event *event)
 {
-    return event->rule != N1_RULE_CPU_SPIKE && event->rule != N1_RULE_TARGET_GONE && event->per_second <= 0;
+    return (event->rule == N1_RULE_MEMORY_SPIKE || event->rule == N1_RULE_THREAD_GROWTH ||
+            event->rule == N1_RULE_FD_GROWTH) &&
+           event->per_second <= 0;
 }
 
 static uint32_t share_ppm(const struct n1_profile *p, uint64_t id)
@@ -64,6 +82,19 @@ static uint32_t share_ppm(const struct n1_profile *p, uint64_t id)
     const struct n1_profile_function *f = n1_profile_functions(p, &count);
     uint64_t whole = n1_profile_summary(p)->weight_ns;
     return at < 0 || !whole ? 0 : (uint32_t)((double)f[at].total_ns / (double)whole * 1e6 + 0.5);
+}
+
+static bool of_memory(const struct n1_rule_event *event)
+{
+    return event->rule == N1_RULE_MEMORY_SPIKE || event->rule == N1_RULE_MEMORY_GROWTH ||
+           event->rule == N1_RULE_MEMORY_LIMIT || event->rule == N1_RULE_MEMORY_EVENTS ||
+           event->rule == N1_RULE_OUT_OF_MEMORY;
+}
+
+/* Page faults say who touched the memory, if they were sampled when it was. */
+static bool by_faults(const struct n1_alarms *alarms, const struct n1_rule_event *event)
+{
+    return of_memory(event) && alarms->touched_since && event->start > alarms->touched_since + 3 * BORDER_NS;
 }
 
 /* Fills the two profiles: the episode (of a jump: the seconds around it) and the time before it. */
@@ -78,6 +109,11 @@ static bool compare(struct n1_alarms *alarms, const struct n1_target *t, const s
     n1_ns clear = from > BORDER_NS ? from - BORDER_NS : 0;
     if (is_jump(event) && end > event->start + 2 * BORDER_NS)
         end = event->start + 2 * BORDER_NS;
+    if (by_faults(alarms, event)) { /* touched before it was measured */
+        filter.of = N1_OF_MEMORY;
+        from = clear > BORDER_NS ? clear - BORDER_NS : 0;
+        clear = from;
+    }
     struct n1_window span = {from, end};
     struct n1_window past = {event->before > t->attached_at ? event->before : t->attached_at, clear};
     return span.from < span.to && past.from < past.to &&
@@ -111,7 +147,7 @@ static uint64_t profile_id(const struct n1_profile *p, uint32_t function)
 /* Whoever opens descriptors or starts threads at once is on no sample; who is, would be named for nothing. */
 static bool takes_no_cpu(const struct n1_rule_event *event)
 {
-    return is_jump(event) && event->rule != N1_RULE_MEMORY_SPIKE;
+    return event->rule == N1_RULE_OUT_OF_MEMORY || (is_jump(event) && event->rule != N1_RULE_MEMORY_SPIKE);
 }
 
 /* Culprits as far as they can be told now; what was found before stays when nothing better is. */
@@ -121,7 +157,7 @@ static void find_culprits(struct n1_alarms *alarms, const struct n1_target *t, s
     uint32_t chosen[N1_ANOMALY_CULPRITS], fresh[N1_ANOMALY_CULPRITS];
     struct n1_model_anomaly found = {0};
     size_t count = 0, news = 0;
-    if (alarm->stacks && t->seen)
+    if (alarm->stacks && t->seen && !by_faults(alarms, &alarm->event))
         news = n1_seen_new(t->seen, alarms->w, alarm->stacks, fresh, N1_ANOMALY_CULPRITS);
     if (n1_reader_begin(alarms->reader) < 0)
         return;
@@ -132,7 +168,7 @@ static void find_culprits(struct n1_alarms *alarms, const struct n1_target *t, s
         if (!before) /* it ran before, just never blocked: not new */
             add_culprit(&found, &count, fresh[i], id ? share_ppm(alarms->now, id) : 0, 0);
     }
-    if (compared && !takes_no_cpu(&alarm->event)) {
+    if (compared && (by_faults(alarms, &alarm->event) || !takes_no_cpu(&alarm->event))) {
         size_t functions,
             n = n1_culprits_of_profiles(alarms->before, alarms->now, chosen, N1_ANOMALY_CULPRITS);
         const struct n1_profile_function *list = n1_profile_functions(alarms->now, &functions);
@@ -156,8 +192,10 @@ static void describe(struct n1_alarms *alarms, const struct n1_target *t, struct
     char text[256];
     size_t len = n1_rule_describe(text, sizeof text, event);
     /* Who ran is not quite who touched the memory: said, so that nobody takes it for a measured fact. */
-    if ((event->rule == N1_RULE_MEMORY_SPIKE || event->rule == N1_RULE_MEMORY_GROWTH) && len < sizeof text)
-        len += (size_t)snprintf(text + len, sizeof text - len, " (functions by CPU time)");
+    if (of_memory(event) && event->rule != N1_RULE_OUT_OF_MEMORY && len < sizeof text)
+        len += (size_t)snprintf(text + len, sizeof text - len,
+                                by_faults(alarms, event) ? " (functions by first touch)"
+                                                         : " (functions by CPU time)");
     len = len < sizeof text ? len : sizeof text - 1;
     struct n1_model_anomaly *entry = &alarm->entry;
     entry->start = event->start;
@@ -169,6 +207,7 @@ static void describe(struct n1_alarms *alarms, const struct n1_target *t, struct
     entry->value = event->value;
     entry->expected = event->expected;
     entry->text = n1_writer_string(alarms->w, text, len);
+    entry->resource = n1_writer_string_z(alarms->w, event->resource);
 }
 
 static struct n1_alarm *find_open(struct n1_alarms *alarms, pid_t pid, enum n1_rule rule)
@@ -264,7 +303,13 @@ static void look_at(struct n1_alarms *alarms, struct n1_target *t, n1_ns now)
         n1_rules_gone(t->rules, t->ended_at, t->exit_status);
         t->rules_over = true;
     } else if (t->metrics) {
-        feed_rules(t, now);
+        feed_points(t->rules, t->metrics, now);
+        if (alarms->host)
+            feed_points(t->rules, alarms->host, now);
+        if (now >= t->next_shift && alarms->params[N1_RULE_HOT_SHIFT].enabled > 0) {
+            t->next_shift = now + SHIFT_PERIOD_NS;
+            feed_shift(alarms, t, now);
+        }
     }
     size_t n = n1_rules_evaluate(t->rules, now, events, 2 * N1_RULE_COUNT);
     for (size_t i = 0; i < n; i++)
@@ -289,6 +334,7 @@ void n1_alarms_remap(struct n1_alarms *alarms, struct n1_targets *targets, const
         entry->rule = n1_remap_string(remap, entry->rule);
         entry->unit = n1_remap_string(remap, entry->unit);
         entry->text = n1_remap_string(remap, entry->text);
+        entry->resource = n1_remap_string(remap, entry->resource);
         for (size_t c = 0; c < N1_ANOMALY_CULPRITS; c++)
             entry->culprit[c] = n1_remap_function(remap, entry->culprit[c]);
         free(alarms->open[i].stacks);

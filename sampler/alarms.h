@@ -31,6 +31,8 @@ struct n1_alarms {
     struct n1_rule_params params[N1_RULE_COUNT];
     struct n1_alarm open[N1_ALARMS_OPEN_MAX];
     size_t open_count;
+    const struct n1_metrics *host; /* figures of the host; NULL: none */
+    n1_ns touched_since;           /* page faults are sampled since; 0: they are not */
 };
 
 /* Errors: those of the rules' configuration, -ENOMEM. */

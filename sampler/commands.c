@@ -63,6 +63,7 @@ int n1_watch_memory(struct n1_watch *watch, bool on, struct n1_error *reterr)
     int rc = 0;
     if (on && !watch->touch) {
         rc = n1_touch_start(&watch->feed, &watch->touch, &why);
+        watch->alarms.touched_since = rc < 0 ? 0 : n1_time_mono();
         if (rc < 0) {
             n1_log(N1_LOG_WARN, "watch", "page faults: %s", why.what);
             if (reterr)
@@ -71,6 +72,7 @@ int n1_watch_memory(struct n1_watch *watch, bool on, struct n1_error *reterr)
     } else if (!on) {
         n1_touch_stop(watch->touch);
         watch->touch = NULL;
+        watch->alarms.touched_since = 0;
     }
     return rc;
 }

@@ -5,6 +5,8 @@
  */
 #include "sampler/feed.h"
 
+#include "sampler/metrics/collector.h"
+
 #include <string.h>
 
 static struct n1_roster_entry *thread_of(struct n1_target *t, pid_t tid)
@@ -176,7 +178,9 @@ static void on_sample(void *context, const struct n1_raw_sample *raw)
     if (!feed->dump)
         n1_writer_self_add(feed->w, N1_SELF_SAMPLES, 1);
     if (!python_alone(feed, t, slot, raw))
-        n1_feed_stack(feed, t, slot, raw, feed->dump ? N1_SAMPLE_DUMP : 0);
+        n1_feed_stack(feed, t, slot, raw,
+                      (feed->dump ? N1_SAMPLE_DUMP : 0u) |
+                          (n1_is_collector(entry->name) ? N1_SAMPLE_IN_GC : 0u));
     entry->node = feed->last_node;
     entry->leaf = feed->last_leaf;
 }

@@ -41,6 +41,7 @@ struct n1_target {
     struct n1_rules *rules;    /* its anomaly rules; NULL until the first look */
     struct n1_seen *seen;      /* functions on its blocked stacks when nothing was unusual */
     struct n1_wait_set *waits; /* what its threads wait for; NULL until the first sweep */
+    n1_ns next_shift;          /* when to ask whether the CPU time went elsewhere */
     n1_ns next_seen;           /* when to look at them again */
     n1_ns attached_at, ended_at;
     int exit_status; /* wait(2) status once gone, -1 unknown */

@@ -189,6 +189,7 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
         rc = n1_error_set(reterr, -ENOMEM, "out of memory");
     if (rc < 0)
         return rc;
+    watch->alarms.host = watch->figures.host;
     rc = n1_attend_start(watch, reterr);
     if (rc < 0)
         return rc;

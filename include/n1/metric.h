@@ -138,6 +138,9 @@ enum n1_metric_level { N1_LEVEL_HEADLINE, N1_LEVEL_DETAIL };
     N1_METRIC_PSI(X, CGROUP_PSI_CPU, "cgroup.psi.cpu", PROCESS, "cpu.pressure", "a CPU (cgroup)")            \
     N1_METRIC_PSI(X, CGROUP_PSI_MEM, "cgroup.psi.mem", PROCESS, "memory.pressure", "memory (cgroup)")        \
     N1_METRIC_PSI(X, CGROUP_PSI_IO, "cgroup.psi.io", PROCESS, "io.pressure", "storage (cgroup)")             \
+    X(GC_CPU, "gc.cpu", NS, COUNTER, PROCESS, DETAIL,                                                        \
+      "CPU time of garbage collector threads, known by their names",                                         \
+      "/proc/PID/task/TID/schedstat of JVM, V8 and other collectors' threads")                               \
     X(THREAD_CPU, "thread.cpu", NS, COUNTER, THREAD, HEADLINE, "CPU time of the thread",                     \
       "/proc/PID/task/TID/schedstat field 1")                                                                \
     X(THREAD_WAIT, "thread.wait", NS, COUNTER, THREAD, HEADLINE,                                             \

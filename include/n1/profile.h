@@ -130,6 +130,10 @@ struct n1_profile_growth {
 size_t n1_profile_growth(const struct n1_profile *before, const struct n1_profile *now, bool total,
                          uint64_t min_samples, struct n1_profile_growth *ret, size_t cap);
 
+/* The share of `now`'s samples that went to other functions than in `before`, by self samples, beyond twice what
+ * sampling explains: 0 to 1. NAN with fewer than 400 samples before or 150 now. */
+double n1_profile_shift(const struct n1_profile *before, const struct n1_profile *now);
+
 /* Half-width of the 95 % interval of a share of `part` of `whole` samples, as a fraction (Wilson). */
 double n1_profile_share_error(uint64_t part, uint64_t whole);
 

@@ -15,21 +15,33 @@
 #include "n1/model.h"
 
 /* X(constant, name, severity, unit of value and expected, metric it watches, one-liner, then the defaults of
- * min_step, relative, deviations, min_history_s, baseline_s, window_s, settle_s). They were chosen so that a
- * day of noisy but normal service is silent and a clear step is seen within 3 s
+ * min_step, relative, deviations, min_history_s, baseline_s, window_s, settle_s, level). Rules with a level
+ * fire when the figure reaches it and stays there some seconds, whatever was before. They were chosen so that
+ * a day of noisy but normal service is silent and a clear step is seen within 3 s
  * (tests/unit/core/test_rule*.c). */
 #define N1_RULE_MAP(X)                                                                                       \
     X(CPU_SPIKE, "cpu_spike", WARNING, PPM, CPU_TOTAL, "CPU use well above that of the last minute", 0.2,    \
-      0.3, 6, 15, 60, 30, 300)                                                                               \
+      0.3, 6, 15, 60, 30, 300, 0)                                                                            \
     X(MEMORY_SPIKE, "memory_spike", WARNING, BYTES, MEM_RSS, "resident memory jumped", 32, 0.15, 6, 15, 60,  \
-      30, 60)                                                                                                \
+      30, 60, 0)                                                                                             \
     X(MEMORY_GROWTH, "memory_growth", WARNING, BYTES, MEM_RSS,                                               \
-      "resident memory grows steadily and does not come back", 32, 0.10, 6, 30, 60, 30, 300)                 \
+      "resident memory grows steadily and does not come back", 32, 0.10, 6, 30, 60, 30, 300, 0)              \
     X(THREAD_GROWTH, "thread_growth", WARNING, COUNT, THREADS, "threads grow steadily or jumped", 16, 0.5,   \
-      6, 15, 60, 30, 60)                                                                                     \
+      6, 15, 60, 30, 60, 0)                                                                                  \
     X(FD_GROWTH, "fd_growth", WARNING, COUNT, FDS, "open file descriptors grow steadily or jumped", 50, 0.5, \
-      6, 15, 60, 30, 60)                                                                                     \
-    X(TARGET_GONE, "target_gone", WARNING, COUNT, COUNT, "the process ended", 0, 0, 6, 15, 60, 30, 60)
+      6, 15, 60, 30, 60, 0)                                                                                  \
+    X(MEMORY_LIMIT, "memory_limit", WARNING, PPM, CGROUP_MEM_HEADROOM,                                       \
+      "little memory is left below the cgroup's limit, or on the host", 0, 0, 6, 15, 60, 30, 300, 0.08)      \
+    X(MEMORY_EVENTS, "memory_events", WARNING, COUNT, CGROUP_MEM_MAX,                                        \
+      "the kernel keeps taking memory back at the cgroup's limit (events a second)", 0, 0, 6, 15, 60, 30,    \
+      300, 20)                                                                                               \
+    X(OUT_OF_MEMORY, "out_of_memory", CRITICAL, COUNT, CGROUP_MEM_OOM,                                       \
+      "the cgroup ran out of memory; a process may have been killed", 0, 0, 6, 15, 60, 30, 300, 1)           \
+    X(GC_PRESSURE, "gc_pressure", WARNING, PPM, GC_CPU,                                                      \
+      "collector threads take much of the process's CPU time", 0.1, 0, 6, 15, 60, 30, 300, 0.3)              \
+    X(HOT_SHIFT, "hot_shift", INFO, PPM, COUNT, "the CPU time went to other functions than before", 0, 0, 6, \
+      15, 60, 30, 60, 0.4)                                                                                   \
+    X(TARGET_GONE, "target_gone", WARNING, COUNT, COUNT, "the process ended", 0, 0, 6, 15, 60, 30, 60, 0)
 
 enum n1_rule {
 #define X(constant, ...) N1_RULE_##constant,
@@ -48,7 +60,8 @@ enum n1_rule {
     X(rule, min_history_s, false, 10, 3600, "seconds of past without which the rule is silent")              \
     X(rule, baseline_s, false, 10, 600, "seconds of past that say what is expected of a jump")               \
     X(rule, window_s, false, 12, 60, "seconds of steady growth; ten and sixty times as long count too")      \
-    X(rule, settle_s, false, 10, 3600, "seconds after which a new level is the expected one")
+    X(rule, settle_s, false, 10, 3600, "seconds after which a new level is the expected one")                \
+    X(rule, level, false, 0, 1e12, "where a rule with a level begins: a share (1 is all), or events a second")
 
 struct n1_rule_params {
 #define X(rule, field, boolean, least, most, text) double field;
@@ -85,6 +98,7 @@ struct n1_rule_event {
     n1_ns before; /* [before, start) is the time to compare with: a minute, less the episode before this */
     int64_t value, expected; /* in the rule's unit; value: the highest so far */
     double per_second;       /* growth, in units a second; 0 for a jump */
+    const char *resource;    /* what is short: static text; NULL: none */
     int exit_status;         /* of target_gone: wait(2) status, or -1 unknown */
 };
 
@@ -99,6 +113,9 @@ bool n1_rules_wants(enum n1_metric_id metric);
  * that went back (a restart) and a gap of more than 5 s are unknown, not zero. Other metrics are ignored. */
 void n1_rules_feed(struct n1_rules *rules, enum n1_metric_id metric, const struct n1_metric_point *points,
                    size_t count);
+/* How far the CPU time of the last seconds went to other functions than before, beyond what sampling
+ * explains: 0 to 1, NAN: not known. Once in some seconds. */
+void n1_rules_feed_shift(struct n1_rules *rules, n1_ns time, double shift);
 /* The process ended; open episodes end with it at the next evaluation. `exit_status` -1: unknown. */
 void n1_rules_gone(struct n1_rules *rules, n1_ns when, int exit_status);
 

@@ -30,12 +30,13 @@ struct n1_thread_times {
     uint32_t serial;  /* of the entry, from 1, never used again for this process */
     bool times_valid; /* run, wait, slices at `time` */
     bool switches_valid;
-    n1_ns time;          /* when run, wait and slices were read */
-    n1_ns switches_time; /* when the two below were read */
-    int64_t run_ns;      /* on a CPU, /proc/PID/task/TID/schedstat */
-    int64_t wait_ns;     /* runnable without a CPU */
-    int64_t slices;      /* times put on a CPU */
-    int64_t voluntary;   /* /proc/PID/task/TID/status */
+    bool named, collector; /* the name was read; it is a garbage collector's */
+    n1_ns time;            /* when run, wait and slices were read */
+    n1_ns switches_time;   /* when the two below were read */
+    int64_t run_ns;        /* on a CPU, /proc/PID/task/TID/schedstat */
+    int64_t wait_ns;       /* runnable without a CPU */
+    int64_t slices;        /* times put on a CPU */
+    int64_t voluntary;     /* /proc/PID/task/TID/status */
     int64_t involuntary;
 };
 

@@ -5,6 +5,7 @@
  * threads had when last seen; what a thread did after that, or between two sweeps without being seen at all,
  * is missing from them. Times are ns.
  */
+#include "sampler/metrics/collector.h"
 #include "sampler/metrics/source.h"
 
 #include <errno.h>
@@ -30,6 +31,8 @@ struct n1_threads {
     bool relist;
     pid_t *tids; /* of the last listing */
     size_t tids_capacity;
+    bool collectors; /* there has been one */
+    int64_t ended_collector_ns;
     int64_t ended_wait_ns, ended_slices, ended_voluntary, ended_involuntary;
 };
 
@@ -153,6 +156,8 @@ static void retire(struct n1_threads *t, size_t i)
 
     add(&t->ended_wait_ns, times->wait_ns);
     add(&t->ended_slices, times->slices);
+    if (times->collector)
+        add(&t->ended_collector_ns, times->run_ns);
     add(&t->ended_voluntary, times->voluntary);
     add(&t->ended_involuntary, times->involuntary);
     forget_fd(t, i);
@@ -231,13 +236,32 @@ static int read_times(struct n1_threads *t, size_t i, n1_ns now)
     return 0;
 }
 
-static const struct n1_field times_fields[] = {{NULL, N1_METRIC_CPU_WAIT}, {NULL, N1_METRIC_SCHED_SLICES}};
+/* Once a thread, and not at once: a thread is named after it has begun. */
+static void read_name(struct n1_threads *t, size_t i)
+{
+    char path[32], buf[64];
+    struct n1_text text;
+    struct n1_thread_times *times = &t->all[i];
+
+    if (times->named || !times->times_valid || times->run_ns == 0)
+        return;
+    snprintf(path, sizeof path, "%d/comm", (int)times->tid);
+    if (n1_text_read(dirfd(t->task), path, NULL, buf, sizeof buf - 1, &text) < 0)
+        return;
+    buf[text.end - buf < (ptrdiff_t)sizeof buf ? text.end - buf : 0] = 0;
+    times->named = true;
+    times->collector = n1_is_collector(buf);
+    t->collectors |= times->collector;
+}
+
+static const struct n1_field times_fields[] = {
+    {NULL, N1_METRIC_CPU_WAIT}, {NULL, N1_METRIC_SCHED_SLICES}, {NULL, N1_METRIC_GC_CPU}};
 
 static int read_threads(struct n1_metrics *m, const struct n1_source *source)
 {
     (void)source;
     struct n1_threads *t = m->threads;
-    int64_t wait_ns = 0, slices = 0;
+    int64_t wait_ns = 0, slices = 0, collector_ns = 0;
     bool any = false;
     int first_error = 0;
 
@@ -251,6 +275,9 @@ static int read_threads(struct n1_metrics *m, const struct n1_source *source)
         any = any || rc == 0;
         if (rc < 0 && !first_error)
             first_error = rc;
+        read_name(t, i);
+        if (t->all[i].collector)
+            add(&collector_ns, t->all[i].run_ns);
         add(&wait_ns, t->all[i].wait_ns);
         add(&slices, t->all[i].slices);
     }
@@ -267,6 +294,11 @@ static int read_threads(struct n1_metrics *m, const struct n1_source *source)
     }
     n1_source_put(m, N1_METRIC_CPU_WAIT, wait_ns);
     n1_source_put(m, N1_METRIC_SCHED_SLICES, slices);
+    add(&collector_ns, t->ended_collector_ns);
+    if (t->collectors)
+        n1_source_put(m, N1_METRIC_GC_CPU, collector_ns);
+    else
+        n1_source_refuse(m, N1_METRIC_GC_CPU, "no collector threads");
     return 0;
 }
 

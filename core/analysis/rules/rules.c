@@ -7,6 +7,7 @@
 #include "n1/rule.h"
 
 #include "core/analysis/rules/detect.h"
+#include "core/analysis/rules/level.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,9 @@ struct episode {
     int64_t last_end;
     int64_t grown_until; /* end of the last growth, which longer windows would see once more */
     int64_t settled;     /* the past before this step is another level's */
+    int64_t beyond;      /* level rules: evaluations in a row beyond it */
+    bool quiet;          /* … settled at the level: silent until it comes back */
+    const char *resource;
 };
 
 struct n1_rules {
@@ -58,6 +62,7 @@ struct n1_rules {
     struct n1_rule_params params[N1_RULE_COUNT];
     struct series series[SERIES_COUNT];
     struct episode episodes[N1_RULE_COUNT];
+    struct n1_levels levels;
     double peak_before; /* resident peak when we came; 0 unknown */
     double fd_limit;    /* 0 unknown */
     bool gone, gone_told;
@@ -88,6 +93,11 @@ static const struct {
     [N1_RULE_MEMORY_GROWTH] = {RSS, .growth = true, .step_scale = 1048576},
     [N1_RULE_THREAD_GROWTH] = {THREADS, .jump = true, .growth = true, .step_scale = 1},
     [N1_RULE_FD_GROWTH] = {FDS, .jump = true, .growth = true, .step_scale = 1},
+    [N1_RULE_MEMORY_LIMIT] = {SERIES_COUNT},
+    [N1_RULE_MEMORY_EVENTS] = {SERIES_COUNT},
+    [N1_RULE_OUT_OF_MEMORY] = {SERIES_COUNT},
+    [N1_RULE_GC_PRESSURE] = {SERIES_COUNT},
+    [N1_RULE_HOT_SHIFT] = {SERIES_COUNT},
     [N1_RULE_TARGET_GONE] = {SERIES_COUNT},
 };
 
@@ -99,6 +109,7 @@ struct n1_rules *n1_rules_create(const struct n1_rule_params params[N1_RULE_COUN
         return NULL;
     r->origin = now;
     memcpy(r->params, params, sizeof r->params);
+    n1_levels_init(&r->levels);
     for (int rule = 0; rule < N1_RULE_COUNT; rule++)
         for (int i = 0; i < SHORT_MANY; i++)
             r->episodes[rule].shorts[i] = -SHORT_IN_S - 1;
@@ -166,7 +177,7 @@ bool n1_rules_wants(enum n1_metric_id metric)
     for (int i = 0; i < SERIES_COUNT; i++)
         if (sources[i].metric == metric)
             return true;
-    return metric == N1_METRIC_MEM_RSS_PEAK || metric == N1_METRIC_FDS_LIMIT;
+    return metric == N1_METRIC_MEM_RSS_PEAK || metric == N1_METRIC_FDS_LIMIT || n1_levels_wants(metric);
 }
 
 void n1_rules_feed(struct n1_rules *r, enum n1_metric_id metric, const struct n1_metric_point *points,
@@ -179,6 +190,7 @@ void n1_rules_feed(struct n1_rules *r, enum n1_metric_id metric, const struct n1
             r->peak_before = (double)points[k].value;
         if (metric == N1_METRIC_FDS_LIMIT)
             r->fd_limit = (double)points[k].value;
+        n1_levels_feed(&r->levels, metric, &points[k]);
         int64_t step = step_of(r, points[k].time);
         for (int i = 0; i < SERIES_COUNT; i++) {
             struct series *s = &r->series[i];
@@ -193,6 +205,12 @@ void n1_rules_feed(struct n1_rules *r, enum n1_metric_id metric, const struct n1
                 set(s, step, (double)points[k].value * sources[i].scale);
         }
     }
+}
+
+void n1_rules_feed_shift(struct n1_rules *rules, n1_ns time, double shift)
+{
+    rules->levels.shift = shift;
+    rules->levels.shift_time = time;
 }
 
 void n1_rules_gone(struct n1_rules *r, n1_ns when, int exit_status)
@@ -231,6 +249,8 @@ static enum n1_severity severity_of(const struct n1_rules *r, enum n1_rule rule)
 
     if (rule == N1_RULE_FD_GROWTH && r->fd_limit > 0 && r->episodes[rule].highest >= 0.8 * r->fd_limit)
         severity = N1_SEVERITY_CRITICAL;
+    if (rule == N1_RULE_MEMORY_LIMIT && r->episodes[rule].highest <= r->episodes[rule].expected / 3)
+        severity = N1_SEVERITY_CRITICAL;
     if (rule == N1_RULE_TARGET_GONE && r->exit_status >= 0)
         severity = WIFSIGNALED(r->exit_status)        ? N1_SEVERITY_CRITICAL
                    : WEXITSTATUS(r->exit_status) == 0 ? N1_SEVERITY_INFO
@@ -255,7 +275,8 @@ static struct n1_rule_event event_of(const struct n1_rules *r, enum n1_rule rule
                                   .before = time_of(r, before),
                                   .value = (int64_t)e->highest,
                                   .expected = (int64_t)e->expected,
-                                  .per_second = e->per_second};
+                                  .per_second = e->per_second,
+                                  .resource = e->resource};
 }
 
 /* Three bursts of less than 5 s within two minutes are how the process is: from then on they are part of its
@@ -382,6 +403,59 @@ static size_t evaluate_rule(struct n1_rules *r, enum n1_rule rule, int64_t now, 
     return 0;
 }
 
+/* An episode begins when the figure stays beyond the level, and ends when it came back some way, or has been
+ * there so long that it is how the process is (then silence until it has come back). */
+static size_t evaluate_level(struct n1_rules *r, enum n1_rule rule, n1_ns now_ns, struct n1_rule_event *ret)
+{
+    const struct n1_level_shape *shape = n1_level_shape(rule);
+    const struct n1_rule_params *p = &r->params[rule];
+    struct episode *e = &r->episodes[rule];
+    const char *resource;
+    int64_t now = step_of(r, now_ns);
+    double level = p->level * shape->scale;
+    double value = n1_level_value(&r->levels, p, rule, now_ns, &resource);
+    bool known = !isnan(value);
+    bool beyond = known && (shape->below ? value <= level : value >= level);
+    bool back = known && (shape->below ? value > level * shape->over : value < level * shape->over);
+
+    e->beyond = beyond ? e->beyond + 1 : 0;
+    if (!e->open) {
+        if (back)
+            e->quiet = false;
+        if (r->gone || e->quiet || e->beyond < shape->lasts)
+            return 0;
+        *e = (struct episode){.open = true,
+                              .begun = now,
+                              .refreshed = now,
+                              .since = now - shape->lasts,
+                              .expected = level,
+                              .highest = value,
+                              .last_end = e->last_end,
+                              .resource = resource};
+        *ret = event_of(r, rule, N1_RULE_BEGIN, 0);
+        return 1;
+    }
+    if (known)
+        e->highest = shape->below ? fmin(e->highest, value) : fmax(e->highest, value);
+    e->calm = back ? e->calm + 1 : 0;
+    e->unknown = known ? 0 : e->unknown + 1;
+    bool settled = (double)(now - e->begun) >= p->settle_s;
+    if (e->calm >= CALM_S || e->unknown >= UNKNOWN_S || settled || r->gone) {
+        e->open = false;
+        e->quiet = settled;
+        e->last_end = now;
+        *ret = event_of(r, rule, N1_RULE_END, r->gone ? r->gone_time : now_ns);
+        return 1;
+    }
+    if ((now - e->begun >= 5 && e->refreshed < e->begun + 5) ||
+        (now - e->begun >= 30 && e->refreshed < e->begun + 30)) {
+        e->refreshed = now;
+        *ret = event_of(r, rule, N1_RULE_REFRESH, 0);
+        return 1;
+    }
+    return 0;
+}
+
 size_t n1_rules_evaluate(struct n1_rules *r, n1_ns now, struct n1_rule_event *ret, size_t cap)
 {
     size_t n = 0;
@@ -390,6 +464,8 @@ size_t n1_rules_evaluate(struct n1_rules *r, n1_ns now, struct n1_rule_event *re
     for (int rule = 0; rule < N1_RULE_COUNT && n < cap; rule++)
         if (r->params[rule].enabled > 0 && shapes[rule].series < SERIES_COUNT)
             n += evaluate_rule(r, (enum n1_rule)rule, step, &ret[n]);
+        else if (r->params[rule].enabled > 0 && n1_level_shape((enum n1_rule)rule)->is_level)
+            n += evaluate_level(r, (enum n1_rule)rule, now, &ret[n]);
     if (r->gone && !r->gone_told && r->params[N1_RULE_TARGET_GONE].enabled > 0 && n < cap) {
         r->gone_told = true;
         r->episodes[N1_RULE_TARGET_GONE].since = step_of(r, r->gone_time);

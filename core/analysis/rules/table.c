@@ -82,8 +82,13 @@ static void describe_end(char *out, size_t cap, int status)
 
 size_t n1_rule_describe(char *out, size_t cap, const struct n1_rule_event *event)
 {
-    static const char *const subjects[N1_RULE_COUNT] = {"CPU",     "memory",           "memory",
-                                                        "threads", "file descriptors", "process"};
+    static const char *const subjects[N1_RULE_COUNT] = {
+        [N1_RULE_CPU_SPIKE] = "CPU",
+        [N1_RULE_MEMORY_SPIKE] = "memory",
+        [N1_RULE_MEMORY_GROWTH] = "memory",
+        [N1_RULE_THREAD_GROWTH] = "threads",
+        [N1_RULE_FD_GROWTH] = "file descriptors",
+    };
     char value[32], expected[32], rate[32];
     const struct n1_rule_info *info = n1_rule_info((int)event->rule);
 
@@ -100,7 +105,17 @@ size_t n1_rule_describe(char *out, size_t cap, const struct n1_rule_event *event
     n1_metric_format(expected, sizeof expected, (int)info->unit, event->expected);
     n1_metric_format_rate(rate, sizeof rate, (int)info->unit, event->per_second);
     const char *subject = subjects[event->rule];
-    if (event->rule == N1_RULE_CPU_SPIKE)
+    if (event->rule == N1_RULE_MEMORY_LIMIT)
+        snprintf(out, cap, "%s left of %s", value, event->resource ? event->resource : "memory");
+    else if (event->rule == N1_RULE_MEMORY_EVENTS)
+        snprintf(out, cap, "memory taken back at the cgroup's limit %s times a second", value);
+    else if (event->rule == N1_RULE_OUT_OF_MEMORY)
+        snprintf(out, cap, "out of memory in the cgroup: %s events", value);
+    else if (event->rule == N1_RULE_GC_PRESSURE)
+        snprintf(out, cap, "collector threads take %s of the CPU time", value);
+    else if (event->rule == N1_RULE_HOT_SHIFT)
+        snprintf(out, cap, "%s of the CPU time went to other functions", value);
+    else if (event->rule == N1_RULE_CPU_SPIKE)
         snprintf(out, cap, "%s at %s, expected %s", subject, value, expected);
     else if (event->per_second > 0)
         snprintf(out, cap, "%s up %s: %s, from %s", subject, rate, value, expected);
