@@ -33,7 +33,7 @@ struct choice {
     double rate_hz, refresh_s;
     int rows, cols;  /* --size, for --dump-frame */
     double linger_s; /* -1: as configured */
-    bool children, dump, attach, low;
+    bool children, dump, attach, low, redact;
 };
 
 enum {
@@ -52,6 +52,7 @@ enum {
     OPT_ATTACH,
     OPT_LINGER,
     OPT_LOW,
+    OPT_REDACT,
     OPT_MANUAL
 };
 
@@ -59,6 +60,7 @@ static const struct option longs[] = {{"pid", required_argument, NULL, 'p'},
                                       {"rate", required_argument, NULL, 'r'},
                                       {"engine", required_argument, NULL, OPT_ENGINE},
                                       {"children", no_argument, NULL, OPT_CHILDREN},
+                                      {"redact", no_argument, NULL, OPT_REDACT},
                                       {"config", required_argument, NULL, OPT_CONFIG},
                                       {"attach", no_argument, NULL, OPT_ATTACH},
                                       {"low-bandwidth", no_argument, NULL, OPT_LOW},
@@ -92,6 +94,7 @@ static void help(void)
            "  -r, --rate HZ            samples a second and thread on CPU, 1 to 20000\n"
            "      --engine ENGINE      auto, perf, ptrace or nonstop\n"
            "      --children           watch children of the process too\n"
+           "      --redact             show no command lines, folders, host or user names\n"
            "      --theme NAME|FILE    colours; see the themes folder\n"
            "      --color WHEN         auto, never, 8, 16, 256 or rgb (NO_COLOR is honoured)\n"
            "      --glyphs SET         auto, block, braille or ascii\n"
@@ -140,6 +143,9 @@ static int take(struct choice *choice, int option, const char *text, struct n1_e
         return 0;
     case OPT_CHILDREN:
         choice->children = true;
+        return 0;
+    case OPT_REDACT:
+        choice->redact = true;
         return 0;
     case OPT_CONFIG:
         choice->config = text;
@@ -356,6 +362,8 @@ static int dump(struct choice *choice, const struct looks *looks, struct n1_erro
     if (choice->file == NULL)
         return n1_error_set(reterr, N1_E_USAGE, "--dump-frame needs a recording");
     int rc = n1_session_replay(choice->file, &session, reterr);
+    if (rc == 0 && choice->redact)
+        n1_session_redact(session);
     if (rc == 0)
         rc = n1_live_dump(session, &options, choice->rows ? choice->rows : 24,
                           choice->cols ? choice->cols : 80, choice->keys, true, stdout, reterr);
@@ -391,6 +399,8 @@ static int run(struct choice *choice, const struct n1_config *config, const stru
         .low_bandwidth = choice->low,
         .output_dir = config->output_dir,
         .notice = looks->notice};
+    if (choice->redact || config->redact)
+        n1_session_redact(session);
     int status = n1_live_run(session, &options, reterr);
     n1_session_destroy(session);
     return status;

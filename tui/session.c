@@ -28,7 +28,7 @@ struct n1_session {
     int memfd;
     bool command_reaped;
     int command_status;
-    bool detaching, read_only;
+    bool detaching, read_only, redact;
     pid_t sampler; /* joined, not ours to reap */
     char notice[256];
     uint64_t notices;
@@ -148,6 +148,8 @@ static void on_record(struct n1_session *s, const struct n1_control *record, int
         }
         s->memfd = fd;
         fd = -1;
+        if (s->redact && n1_reader_redact(s->reader, true) < 0)
+            fail(s, -ENOMEM, "", "out of memory");
         break;
     case N1_CONTROL_READY:
         if (s->reader && s->state == N1_SESSION_STARTING) {
@@ -174,6 +176,13 @@ static void on_record(struct n1_session *s, const struct n1_control *record, int
     }
     if (fd >= 0)
         close(fd);
+}
+
+void n1_session_redact(struct n1_session *s)
+{
+    s->redact = true;
+    if (s->reader && n1_reader_redact(s->reader, true) < 0)
+        fail(s, -ENOMEM, "", "out of memory");
 }
 
 enum n1_session_state n1_session_pump(struct n1_session *s)

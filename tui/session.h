@@ -51,6 +51,9 @@ int n1_session_join(int socket, pid_t sampler, struct n1_session **ret, struct n
 /* Descriptor to poll for reading, -1 when there is nothing more to come. */
 int n1_session_fd(const struct n1_session *s);
 
+/* From now on the session's reader redacts (n1_reader_redact), also one that is yet to come. */
+void n1_session_redact(struct n1_session *s);
+
 /* Takes what has come from the sampler, without waiting; call when the descriptor is readable and now and
  * then. */
 enum n1_session_state n1_session_pump(struct n1_session *s);

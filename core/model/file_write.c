@@ -264,6 +264,10 @@ static void add_number(cJSON *to, const char *name, uint64_t value)
 static void add_host(const struct n1_reader *r, cJSON *meta)
 {
     struct utsname host;
+    if (r->redaction) {
+        cJSON_AddItemToObject(meta, "host", cJSON_CreateObject());
+        return;
+    }
     cJSON *known = r->host[0] ? cJSON_Parse(r->host) : NULL;
     if (known) {
         cJSON_AddItemToObject(meta, "host", known);
@@ -499,6 +503,10 @@ int n1_file_write(struct n1_reader *r, int fd, n1_ns from, n1_ns to, struct n1_e
     if (status < 0)
         goto finish;
     memcpy(f->r->host, r->host, sizeof(f->r->host));
+    if (r->redaction && (status = n1_reader_redact(f->r, true)) < 0) {
+        n1_error_set(reterr, status, "out of memory");
+        goto finish;
+    }
     /* Only a regular file can be taken back; anything else gets the finished recording. */
     bool in_place = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     if (!in_place && (aside = memfd_create("n1top-recording", MFD_CLOEXEC)) < 0) {

@@ -94,6 +94,7 @@ void n1_reader_close(struct n1_reader *r)
     n1_string_cache_clear(&r->strings);
     if (r->mapping)
         munmap(r->mapping, r->bytes);
+    n1_redaction_destroy(r->redaction);
     n1_writer_destroy(r->loaded);
     free(r);
 }

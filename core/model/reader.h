@@ -6,6 +6,7 @@
 #define N1_CORE_MODEL_READER_H
 
 #include "core/model/words.h"
+#include "n1/redact.h"
 #include "n1/reader.h"
 #include "n1/writer.h"
 
@@ -37,6 +38,7 @@ struct n1_reader {
     uint64_t heartbeat;
     uint64_t head[N1_SEGMENT_COUNT], tail[N1_SEGMENT_COUNT];
     struct n1_string_cache strings;
+    struct n1_redaction *redaction; /* NULL: texts are given as they are */
 };
 
 /* The head of a table right now, at most its capacity: an entry that was read in this pass may name a newer

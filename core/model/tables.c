@@ -7,6 +7,8 @@
 #include "core/model/reader.h"
 #include "n1/sanitise.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define BLOCK_BYTES 8192u
@@ -89,7 +91,47 @@ size_t n1_reader_string_copy(const struct n1_reader *r, uint32_t id, char out[N1
         return 0;
     char raw[(N1_MODEL_STRING_MAX + 8) & ~7u];
     n1_words_load(raw, r->entries[N1_SEGMENT_STRING_BYTES] + s.offset, (size_t)(end - s.offset));
-    return n1_sanitise(out, N1_MODEL_STRING_MAX + 1, raw, s.len);
+    if (!r->redaction)
+        return n1_sanitise(out, N1_MODEL_STRING_MAX + 1, raw, s.len);
+    char clean[N1_MODEL_STRING_MAX + 1];
+    size_t length = n1_sanitise(clean, sizeof clean, raw, s.len);
+    return n1_redact(r->redaction, out, N1_MODEL_STRING_MAX + 1, clean, length);
+}
+
+/* Whose homes the texts of a file name: its people are not in the database of this host. */
+static void learn(struct n1_reader *r, struct n1_redaction *redaction)
+{
+    char text[N1_MODEL_STRING_MAX + 1];
+    const char *name = strstr(r->host, "\"name\":\"");
+    if (name) {
+        size_t len = strcspn(name + 8, "\"");
+        snprintf(text, sizeof text, "%.*s", (int)len, name + 8);
+        n1_redaction_add_host(redaction, text);
+    }
+    uint64_t head = n1_reader_fresh_head(r, N1_SEGMENT_STRING_INDEX);
+    for (uint32_t id = 1; id < head; id++) {
+        n1_reader_string_copy(r, id, text);
+        n1_redaction_learn(redaction, text);
+    }
+}
+
+int n1_reader_redact(struct n1_reader *r, bool on)
+{
+    bool was = r->redaction != NULL;
+    if (was == on)
+        return was;
+    n1_string_cache_clear(&r->strings);
+    if (!on) {
+        n1_redaction_destroy(r->redaction);
+        r->redaction = NULL;
+        return was;
+    }
+    struct n1_redaction *redaction = n1_redaction_create();
+    if (!redaction)
+        return -ENOMEM;
+    learn(r, redaction);
+    r->redaction = redaction;
+    return was;
 }
 
 const char *n1_reader_string(struct n1_reader *r, uint32_t id)
@@ -125,6 +167,10 @@ bool n1_reader_entry(const struct n1_reader *r, enum n1_segment_kind kind, uint3
         return false;
     }
     n1_words_load(ret, r->entries[kind] + (size_t)id * stride, stride);
+    if (r->redaction && kind == N1_SEGMENT_PROCESSES) {
+        struct n1_model_process *p = ret;
+        p->cmdline = p->labels = p->container = 0;
+    }
     return true;
 }
 

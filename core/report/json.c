@@ -71,8 +71,6 @@ static cJSON *labels_of(const struct n1_json *j, uint32_t string)
 {
     char text[N1_REPORT_TEXT], *rest = text, *part;
     cJSON *object = cJSON_CreateObject();
-    if (j->report->options->redact)
-        return object;
     n1_report_text(j->report, string, text);
     while ((part = strsep(&rest, ","))) {
         char *value = strchr(part, '=');
@@ -98,7 +96,7 @@ static void targets(struct n1_json *j)
         cJSON *o = cJSON_CreateObject();
         cJSON_AddNumberToObject(o, "pid", p.pid);
         n1_json_text(j, o, "exe", p.exe);
-        n1_json_text(j, o, "cmdline", j->report->options->redact ? 0 : p.cmdline);
+        n1_json_text(j, o, "cmdline", p.cmdline);
         n1_json_text(j, o, "runtime", p.runtime);
         /* start times count from boot, as the model's clock does as long as the host never slept */
         uint64_t ticks = n1_reader_clock_ticks(r);

@@ -61,42 +61,18 @@ const char *n1_report_kind(uint32_t kind)
     return kind < N1_KIND_COUNT ? names[kind] : names[N1_KIND_UNKNOWN];
 }
 
-const char *n1_report_redact(const struct n1_report *report, const char *text, char out[N1_REPORT_TEXT])
-{
-    size_t len = n1_sanitise(out, N1_REPORT_TEXT, text, strlen(text)), to = 0, word = 0;
-    if (!report->options->redact)
-        return out;
-    /* what begins with '/' after a space, a quote or a bracket is a path: only its last component stays */
-    bool path = false;
-    for (size_t from = 0; from < len; from++) {
-        char c = out[from];
-        bool starts = from == 0 || strchr(" \t\"'([=,:", out[from - 1]);
-        if (starts) {
-            word = to;
-            path = c == '/';
-        } else if (strchr(" \t\"')]=,:", c)) {
-            path = false;
-        }
-        if (path && c == '/' && from + 1 < len && !strchr(" \t\"')]=,:", out[from + 1])) {
-            to = word;
-            continue;
-        }
-        out[to++] = c;
-    }
-    out[to] = '\0';
-    return out;
-}
-
 const char *n1_report_text(const struct n1_report *report, uint32_t string, char out[N1_REPORT_TEXT])
 {
-    return n1_report_redact(report, n1_reader_string(report->reader, string), out);
+    const char *text = n1_reader_string(report->reader, string);
+    n1_sanitise(out, N1_REPORT_TEXT, text, strlen(text));
+    return out;
 }
 
 const char *n1_report_title(struct n1_report *report, char out[N1_REPORT_TEXT])
 {
     struct n1_model_process p;
     if (report->options->title)
-        return n1_report_redact(report, report->options->title, out);
+        return n1_sanitise(out, N1_REPORT_TEXT, report->options->title, strlen(report->options->title)), out;
     uint32_t id =
         report->options->filter && report->options->filter->process ? report->options->filter->process : 1;
     if (!n1_reader_process(report->reader, id, &p))
@@ -251,8 +227,8 @@ static int buffered_pass(FILE *out, struct n1_reader *r, const struct n1_report_
     return rc == -EAGAIN ? 1 : rc;
 }
 
-int n1_report_run(FILE *out, struct n1_reader *r, const struct n1_report_options *options,
-                  n1_report_body *body, struct n1_error *reterr)
+static int run(FILE *out, struct n1_reader *r, const struct n1_report_options *options, n1_report_body *body,
+               struct n1_error *reterr)
 {
     const struct timespec pause = {0, 5000000};
     for (int i = 0; i < TRIES; i++) {
@@ -268,4 +244,16 @@ int n1_report_run(FILE *out, struct n1_reader *r, const struct n1_report_options
         nanosleep(&pause, NULL);
     }
     return n1_error_set(reterr, -EAGAIN, "the model changed all the time while the report was made");
+}
+
+int n1_report_run(FILE *out, struct n1_reader *r, const struct n1_report_options *options,
+                  n1_report_body *body, struct n1_error *reterr)
+{
+    int was = options->redact ? n1_reader_redact(r, true) : 1;
+    if (was < 0)
+        return n1_error_set(reterr, was, "no memory for a report");
+    int rc = run(out, r, options, body, reterr);
+    if (was == 0)
+        n1_reader_redact(r, false);
+    return rc;
 }

@@ -31,11 +31,8 @@ int n1_report_run(FILE *out, struct n1_reader *r, const struct n1_report_options
 /* Pushes everything out. Returns 0 or -errno (ENOSPC, EPIPE…). */
 int n1_report_flush(FILE *out, struct n1_error *reterr);
 
-/* Text of the model as the options allow it, in `out`: whole, or with every path cut to its last component.
- */
+/* Text of the model, clean, in `out`. What the options do not allow out the reader has already taken away. */
 const char *n1_report_text(const struct n1_report *report, uint32_t string, char out[N1_REPORT_TEXT]);
-/* The same for a text at hand. */
-const char *n1_report_redact(const struct n1_report *report, const char *text, char out[N1_REPORT_TEXT]);
 
 /* Key of a function of the model, which the window may not hold: then "module!name". 0 and bad ids give "".
  */

@@ -67,7 +67,7 @@ struct n1_config {
     uint32_t limit_memory_mb;                             /* of the model and the sampler's tables */
     double linger_s;                                      /* sampler's life after a hang-up of the terminal */
     char *allow_group;           /* may profile others' processes; only the file in /etc is asked; "": none */
-    bool redact;                 /* leave command lines, labels and folders out of reports */
+    bool redact;                 /* as n1_reader_redact(), always */
     struct n1_config_map labels; /* added to every report */
     bool regression_enabled;
     char *baseline_file;

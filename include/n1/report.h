@@ -16,7 +16,7 @@ struct n1_report_options {
     struct n1_window window;        /* {0, UINT64_MAX}: everything the model holds */
     const struct n1_filter *filter; /* NULL: all */
     size_t top;                     /* text: rows; json: hotspots; 0: 20 */
-    bool redact;                    /* leave out command lines, labels and paths above the last component */
+    bool redact;                    /* as n1_reader_redact(), for this report */
     const char *title;              /* SVG; NULL: the target's name */
 };
 

@@ -52,7 +52,7 @@ static const struct option_line lines[] = {
      "stacks of cpu (default), waits, wall (both), memory (first touched), kept (traced)"},
     {'e', "engine", 0, "ENGINE", "auto, perf, ptrace or nonstop"},
     {'t', "top", 'n', "N", "number of functions"},
-    {'R', "redact", 0, NULL, "leave out command lines, labels and folders"},
+    {'R', "redact", 0, NULL, "leave out command lines, labels, folders, host and user names"},
     {'j', "json", 0, NULL, "as JSON"},
     {'T', "trace", 0, NULL, "trace the allocator also when that slows the process"},
     {'m', "memory", 0, NULL, "sample page faults too: who touches memory first"},

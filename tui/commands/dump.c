@@ -278,6 +278,8 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
                                          .log = args->log};
     if (!err.code)
         n1_session_start(&options, &s, &err);
+    if (!err.code && (args->redact || config->redact))
+        n1_session_redact(s);
     if (!err.code)
         n1_session_wait(s, WAIT_MS, &err);
     struct n1_error names = {0};
@@ -300,6 +302,6 @@ const struct n1_command n1_command_dump = {
     .name = "dump",
     .usage = "dump -p PID [--json]",
     .text = "every thread's stack, once",
-    .options = N1_TAKES_PID N1_TAKES_JSON N1_TAKES_ENGINE,
+    .options = N1_TAKES_PID N1_TAKES_JSON N1_TAKES_ENGINE N1_TAKES_REDACT,
     .run = run,
 };

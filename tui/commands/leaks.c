@@ -4,6 +4,7 @@
  */
 #include "tui/commands/command.h"
 #include "tui/commands/frame_text.h"
+#include "tui/rights.h"
 #include "tui/session.h"
 
 #include "n1/leaks.h"
@@ -264,6 +265,10 @@ static int run(const struct n1_command_args *args, const struct n1_config *confi
     }
     if (n1_reader_open_file(args->files[0], &r, &err) < 0)
         return n1_error_print(&err);
+    if (n1_rights_drop(&err) < 0) {
+        n1_reader_close(r);
+        return n1_error_print(&err);
+    }
     int status = tell(r, 0, "a recording does not trace the allocator; n1top leaks -p does", args);
     n1_reader_close(r);
     return status;

@@ -135,8 +135,15 @@ int n1_save(struct n1_reader *r, const struct n1_save *save, char *ret_path, siz
     if (rc < 0)
         return rc;
     int fd = n1_output_fd(output);
+    if (save->report.redact && (rc = n1_reader_redact(r, true)) < 0) {
+        n1_output_abandon(output);
+        return n1_error_set(reterr, rc, "out of memory");
+    }
+    bool restore = save->report.redact && rc == 0;
     rc = model ? n1_file_write(r, fd, save->report.window.from, save->report.window.to, reterr)
                : write_report(r, save, format, fd, reterr);
+    if (restore)
+        n1_reader_redact(r, false);
     if (rc < 0) {
         n1_output_abandon(output);
         return rc;
