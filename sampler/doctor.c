@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -99,6 +100,10 @@ static void check_seccomp(struct n1_doctor *doctor)
             "perf_event_open, pidfd_open and process_vm_readv in its profile");
     else
         n1_doctor_line(doctor, N1_DOCTOR_OK, "seccomp", "no filter on this program");
+    bool own = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+    n1_doctor_line(doctor, own ? N1_DOCTOR_OK : N1_DOCTOR_LIMITED, "least rights",
+                   own ? "a sampler at work keeps what sampling needs, and a list of system calls"
+                       : "this kernel has no filters of system calls: a sampler gives up capabilities only");
 }
 
 static void check_perf(struct n1_doctor *doctor)
