@@ -110,9 +110,9 @@ fuzz-flavour: $(addprefix $(BUILD)/fuzz/fuzz_,$(FUZZ))
 TARGET_FLAGS   = -D_GNU_SOURCE -O2 -g -fomit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra -Werror -pthread
 TARGET_DIR     = $(BUILD)/targets
 TARGET_PLAIN   = split recursion threads16 dlopen churn early execs forks sleepers memory fds threadgrow episodes \
-                 pingpong faults leak noisy zombie gaps many waits deadlock
+                 pingpong faults leak noisy zombie gaps hostile many waits deadlock
 TARGET_VARIANT = split-stripped split-static-pie split-fp split-debuglink split-minidebug plugin-a.so plugin-b.so cxx \
-                 cxx-stripped
+                 cxx-stripped hostile-static
 TARGETS        = $(addprefix $(TARGET_DIR)/,$(TARGET_PLAIN) $(TARGET_VARIANT))
 TARGET_DEPS    = tests/targets/target.c tests/targets/target.h tests/tests.mk | $(TARGET_DIR)/.folder
 TARGET_C       = $(CC) -std=c17 $(TARGET_FLAGS)
@@ -126,6 +126,8 @@ $(TARGET_DIR)/target.o: $(TARGET_DEPS)
 $(TARGET_DIR)/cxx: tests/targets/cxx.cpp $(TARGET_DIR)/target.o
 	$(CXX) -std=c++17 $(TARGET_FLAGS) $^ -o $@
 $(TARGET_DIR)/split-static-pie: tests/targets/split.c $(TARGET_DEPS)
+	$(TARGET_C) -static-pie -fPIE $< tests/targets/target.c -o $@
+$(TARGET_DIR)/hostile-static: tests/targets/hostile.c $(TARGET_DEPS)
 	$(TARGET_C) -static-pie -fPIE $< tests/targets/target.c -o $@
 $(TARGET_DIR)/split-fp: tests/targets/split.c $(TARGET_DEPS)
 	$(TARGET_C) -fno-omit-frame-pointer $< tests/targets/target.c -o $@
