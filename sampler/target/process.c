@@ -246,7 +246,10 @@ static int read_identity(struct n1_process *p, const struct n1_caller *caller, s
     if (err == -ESRCH)
         return no_process(p->pid, reterr);
     if (err)
-        return n1_error_hint(reterr, err, "is /proc mounted with hidepid? run n1top as root",
+        return n1_error_hint(reterr, err,
+                             err == -EMFILE || err == -ENFILE
+                                 ? "raise the limit of open files (ulimit -n)"
+                                 : "is /proc mounted with hidepid? run n1top as root",
                              "cannot read /proc/%d: %s", p->pid, strerror(-err));
     if (owner.tgid != p->pid)
         return n1_error_hint(reterr, N1_E_USAGE, "name the process; threads are selected on the screen",
@@ -300,7 +303,10 @@ int n1_process_open(pid_t pid, const struct n1_caller *caller, struct n1_process
     snprintf(path, sizeof(path), "/proc/%d", pid);
     p->proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (p->proc_fd < 0) {
-        err = has_ended(p->pidfd)
+        err = errno == EMFILE || errno == ENFILE
+                  ? n1_error_hint(reterr, -errno, "raise the limit of open files (ulimit -n)",
+                                  "cannot open /proc/%d: %s", pid, strerror(errno))
+              : has_ended(p->pidfd)
                   ? no_process(pid, reterr)
                   : n1_error_hint(reterr, N1_E_NOT_PERMITTED, "run n1top as root (sudo n1top)",
                                   "/proc/%d is hidden: another user's process under hidepid", pid);

@@ -77,6 +77,7 @@ def kills(suite, engine, cycles):
     def screen_case(row):
         screen = Screen(suite, some_pids(suite), engine)
         screen.read_for(suite.random.random() * 0.4)
+        screen.hold_model()
         sampler = screen.sampler()
         victim = suite.random.choice([screen.process.pid, sampler, next(iter(children(sampler or 0)), None)])
         row.faults += kill(victim)
@@ -140,7 +141,7 @@ def starve(suite, engine, cycles):
                 "memlock": lambda: ({resource.RLIMIT_MEMLOCK: 0}, ()),
                 "refuse": lambda: (None, (os.path.join(suite.build, "faults/refuse"), suite.random.choice(
                     ["perf_event_open", "process_vm_readv", "ptrace", "pidfd_open", "memfd_create", "openat",
-                     "socketpair,vfork", "perf_event_open,ptrace", "prctl", "seccomp", "mmap"]))),
+                     "socketpair,vfork", "perf_event_open,ptrace", "prctl", "seccomp"]))),
             }[kind]()
             if suite.random.random() < 0.7:
                 sampler = Sampler(suite, some_pids(suite), engine, options(suite), wrap=wrap, rlimits=rlimits)

@@ -2,6 +2,7 @@
 import fcntl
 import os
 import pty
+import re
 import resource
 import select
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import termios
 import time
 
+SELF_OFFSET = 1472  # of the figures about itself in the header of the model (include/README.md)
 RECORD = struct.Struct("=IIQQii256s256s")
 MAGIC = 0x6E314354
 DETACH, HELLO, READY, FAILED, DONE = 6, 100, 101, 102, 103
@@ -33,6 +35,32 @@ def children(pid):
         return []
 
 
+def self_index(name):
+    """Place of a figure in N1_SELF_MAP; None when this version has none of that name."""
+    with open("include/n1/model.h") as file:
+        names = re.findall(r"^    X\((\w+), \"", file.read().split("#define N1_SELF_MAP")[1], re.M)
+    return names.index(name) if name in names else None
+
+
+class Model:
+    """The shared memory of a sampler: it outlives its writer as long as we hold it."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def figure(self, name):
+        index = self_index(name)
+        if self.fd is None or index is None:
+            return 0
+        data = os.pread(self.fd, 8, SELF_OFFSET + 8 * index)
+        return struct.unpack("<Q", data)[0] if len(data) == 8 else 0
+
+    def close(self):
+        if self.fd is not None:
+            os.close(self.fd)
+        self.fd = None
+
+
 class Sampler:
     """n1top-sampler with us in the place of n1top."""
 
@@ -47,7 +75,7 @@ class Sampler:
                                         stderr=suite.product_log, close_fds=True, pass_fds=[theirs.fileno()],
                                         preexec_fn=limits(rlimits))
         theirs.close()
-        self.failure = None
+        self.failure, self.model, self.suite = None, Model(None), suite
 
     def wait_for(self, wanted, seconds=20):
         """True when a record of that type came; False when the sampler failed, hung up or is silent."""
@@ -60,7 +88,10 @@ class Sampler:
             except OSError:
                 return False
             for fd in descriptors:
-                os.close(fd)
+                if self.model.fd is None:
+                    self.model.fd = fd
+                else:
+                    os.close(fd)
             if len(data) != RECORD.size:
                 return False
             magic, kind, _, _, code, _, text, _ = RECORD.unpack(data)
@@ -88,8 +119,13 @@ class Sampler:
 
     def end(self, seconds=20):
         """Hangs up and waits; returns the exit status (negative: signal), or None when it would not end."""
+        if self.model.fd is None:
+            self.wait_for(HELLO, 0.001)  # it may have been sent and not yet taken
         self.ours.close()
-        return end_process(self.process, seconds)
+        status = end_process(self.process, seconds)
+        self.suite.races += self.model.figure("RACES")
+        self.model.close()
+        return status
 
 
 def end_process(process, seconds):
@@ -122,7 +158,7 @@ class Screen:
         self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, preexec_fn=become,
                                         env=dict(os.environ, TERM="xterm-256color", LANG="C.UTF-8"))
         os.close(slave)
-        self.seen = b""
+        self.seen, self.model, self.suite = b"", Model(None), suite
 
     def read_for(self, seconds, until=None):
         """Reads so long, or until that text came or the screen has ended."""
@@ -138,8 +174,19 @@ class Screen:
             if not data or (until and until in self.seen):
                 return
 
+    def hold_model(self):
+        """Takes a hold of the model that it reads, so that the figures can be read at the end."""
+        folder = f"/proc/{self.process.pid}/fd"
+        try:
+            for name in os.listdir(folder):
+                if self.model.fd is None and "memfd:n1top" in os.readlink(f"{folder}/{name}"):
+                    self.model.fd = os.open(f"{folder}/{name}", os.O_RDONLY)
+        except OSError:
+            pass
+
     def drawn(self):
         self.read_for(10, b"LIVE")
+        self.hold_model()
         return b"LIVE" in self.seen
 
     def sampler(self):
@@ -163,6 +210,8 @@ class Screen:
             time.sleep(0.005)
         status = end_process(self.process, 0.1)
         self.hang_up()
+        self.suite.races += self.model.figure("RACES")
+        self.model.close()
         return status
 
 

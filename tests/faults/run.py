@@ -24,6 +24,7 @@ HARMS = "interrupt freeze stop trace stay poke signal nice kill litter crash".sp
 def engines(suite):
     """Engines that this build has and this host permits, and why the others are not run."""
     found, why = [], []
+    suite.races = 0
     suite.targets = start_all(suite, ["account", "python"])
     for engine, target in (("perf", "account"), ("ptrace", "account"), ("nonstop", "python")):
         sampler = Sampler(suite, [suite.targets[target].pid], engine)
