@@ -5,48 +5,13 @@
  */
 #include "n1/error.h"
 
+#include "n1/sanitise.h"
+
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool is_continuation(unsigned char c)
-{
-    return (c & 0xc0) == 0x80;
-}
-
-/* Bytes of the UTF-8 character at `s`, or 0 when no well-formed one that a terminal merely shows begins
- * there: C0, DEL, C1 (C2 80..9F), surrogates and overlong forms are all refused. */
-static size_t character_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return s[0] >= 0x20 && s[0] != 0x7f ? 1 : 0;
-    if (s[0] >= 0xc2 && s[0] <= 0xdf)
-        return is_continuation(s[1]) && !(s[0] == 0xc2 && s[1] < 0xa0) ? 2 : 0;
-    if (s[0] >= 0xe0 && s[0] <= 0xef) {
-        bool refused = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0);
-        return is_continuation(s[1]) && is_continuation(s[2]) && !refused ? 3 : 0;
-    }
-    if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-        bool refused = (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90);
-        return is_continuation(s[1]) && is_continuation(s[2]) && is_continuation(s[3]) && !refused ? 4 : 0;
-    }
-    return 0;
-}
-
-/* One line of plain text: what a terminal would act on becomes '?', and so does a character cut at the end.
- */
-static void make_plain(char *text)
-{
-    for (unsigned char *s = (unsigned char *)text; *s;) {
-        size_t length = character_length(s);
-        if (length == 0)
-            *s = '?';
-        s += length ? length : 1;
-    }
-}
 
 static const char *default_hint(int code)
 {
@@ -74,10 +39,10 @@ static void fill(struct n1_error *reterr, int code, const char *hint, const char
         return;
     /* Built aside: the arguments may point into *reterr itself (an error that wraps an earlier one). */
     struct n1_error made = {.code = code};
-    vsnprintf(made.what, sizeof(made.what), fmt, args);
-    snprintf(made.hint, sizeof(made.hint), "%s", hint);
-    make_plain(made.what);
-    make_plain(made.hint);
+    char text[sizeof(made.what)];
+    vsnprintf(text, sizeof(text), fmt, args);
+    n1_sanitise(made.what, sizeof(made.what), text, strlen(text));
+    n1_sanitise(made.hint, sizeof(made.hint), hint, strlen(hint));
     *reterr = made;
 }
 

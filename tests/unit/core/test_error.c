@@ -39,7 +39,9 @@ static void control_bytes_become_question_marks(void **state)
     (void)state;
     struct n1_error err = {0};
     n1_error_set(&err, -EIO, "a\033[31mb\nc\177d\302\233e\233f");
-    assert_string_equal(err.what, "a?[31mb?c?d??e?f");
+    assert_string_equal(err.what, "a?[31mb?c?d?e?f");
+    n1_error_set(&err, -EIO, "%s", "name\342\200\256gpj.exe");
+    assert_string_equal(err.what, "name?gpj.exe");
     n1_error_set(&err, -EIO, "%s", "gr\303\274n \342\202\254 \360\237\220\247");
     assert_string_equal(err.what, "gr\303\274n \342\202\254 \360\237\220\247");
     n1_error_set(&err, -EIO, "%s", "\355\240\200 \300\200 \340\200\200 \364\220\200\200 \360\217\277\277");
