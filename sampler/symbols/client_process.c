@@ -26,8 +26,10 @@
 #define SOCKET_BYTES (512 * 1024)
 
 /* Runs in the child between vfork and exec, in the parent's memory: system calls only. */
-static void become_helper(int socket, char *const argv[])
+static void become_helper(int socket, int priority, char *const argv[])
 {
+    /* It starts without our priority; on a host whose CPUs are all wanted, names would take minutes. */
+    setpriority(PRIO_PROCESS, 0, priority);
     /* Without new privileges, file capabilities of our program do not come back by the exec. */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int null = open("/dev/null", O_RDWR);
@@ -54,9 +56,10 @@ static pid_t spawn(int socket)
     sigfillset(&all);
     /* A handler of ours must not run in the child, which shares our memory until it executes. */
     sigprocmask(SIG_SETMASK, &all, &old);
+    int priority = getpriority(PRIO_PROCESS, 0);
     pid_t pid = vfork();
     if (pid == 0)
-        become_helper(socket, argv);
+        become_helper(socket, priority, argv);
     int saved = errno;
     sigprocmask(SIG_SETMASK, &old, NULL);
     return pid < 0 ? -saved : pid;
@@ -79,8 +82,6 @@ int n1_client_start(struct n1_symbols *client)
         close(pair[0]);
         return pid;
     }
-    /* It starts without our priority; on a host whose CPUs are all wanted, names would take minutes. */
-    setpriority(PRIO_PROCESS, (id_t)pid, getpriority(PRIO_PROCESS, 0));
     client->socket = pair[0];
     client->helper = pid;
     client->dying = client->killed = client->greeted = client->ahead = false;
