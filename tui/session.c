@@ -321,7 +321,9 @@ void n1_session_leave(struct n1_session *s, bool goodbye)
         return;
     if (goodbye)
         n1_session_send(s, N1_CONTROL_DETACH, 0, NULL);
+    s->sampler = n1_session_sampler_pid(s);
     n1_launch_finish(&s->launch, 0);
+    s->launch.sampler = 0; /* init's from now on: nobody waits for it */
     if (s->state == N1_SESSION_STARTING || s->state == N1_SESSION_ATTACHED)
         s->state = N1_SESSION_ENDED;
 }

@@ -222,6 +222,7 @@ else
     "$(PATH=$PATH:/usr/sbin command -v sshd)" -D -e -f "$work/sshd_config" -o ListenAddress=10.231.77.1 -o PidFile=none 2>> "$work/sshd.log" &
     started+=($!)
     far=$(remote "-p $pid" | sed 's/@127.0.0.1/@10.231.77.1/')
+    wait_for 30 ip netns exec "$net" $(ssh_command "$port" | sed 's/@127.0.0.1/@10.231.77.1/') -n true
     screen_on far "ip netns exec $net $far"
     wait_shown far work_
     sampler=$(sampler)

@@ -72,12 +72,12 @@ static void watch(struct term *t, bool ignore_hangup, const char *const *environ
     assert_true(sampler() > 0);
 }
 
-/* The last of it: 2 s are generous, because the machine is shared; the bench prints milliseconds. */
+/* Far more than it takes, because the machine is shared; the bench prints milliseconds. */
 static int ended_soon(struct term *t)
 {
     int64_t start = term_clock_ms();
     while (waitpid(t->pid, &t->status, WNOHANG) == 0) {
-        assert_true(term_clock_ms() - start < 2000);
+        assert_true(term_clock_ms() - start < 900); /* what waits for the sampler waits a second */
         usleep(2000);
     }
     t->ended = true;
