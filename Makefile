@@ -14,16 +14,19 @@ PKGS_TUI     := ncursesw libutf8proc
 PKGS_TEST    := cmocka
 PKGS_SCREEN  := vterm
 
+# Optional parts: `make CAPSTONE=` builds without the instruction view.
+CAPSTONE := $(shell pkg-config --exists capstone && echo yes)
+
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-missing-field-initializers
 OPT  ?= -O2 -g
-CFLAGS_ALL  = -std=c17 -D_GNU_SOURCE -DN1_VERSION='"$(VERSION)"' $(OPT) $(WARN) -fno-common -fno-strict-aliasing \
+CFLAGS_ALL  = -std=c17 -D_GNU_SOURCE -DN1_VERSION='"$(VERSION)"' $(OPT) $(WARN) $(if $(CAPSTONE),-DN1_HAVE_CAPSTONE) -fno-common -fno-strict-aliasing \
               -fstack-protector-strong -fno-omit-frame-pointer -I include -I . $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined) $(CFLAGS)
 LDFLAGS_ALL = $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,relro,-z,now) $(LDFLAGS)
 
 pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
 LIBS_CORE    = $(call pkg,libs,$(PKGS_CORE)) -lm
 LIBS_SAMPLER = $(call pkg,libs,$(PKGS_SAMPLER)) -liberty -lcap -lseccomp -lunwind-x86_64
-LIBS_TUI     = $(call pkg,libs,$(PKGS_TUI)) -lcap -ltinfo
+LIBS_TUI     = $(call pkg,libs,$(PKGS_TUI) $(if $(CAPSTONE),capstone)) -lcap -ltinfo
 LIBS_TEST    = $(call pkg,libs,$(PKGS_TEST)) -lpthread
 LIBS_SCREEN  = $(call pkg,libs,$(PKGS_SCREEN)) -lutil
 

@@ -151,6 +151,12 @@ void n1_watch_command(struct n1_watch *watch, const struct n1_control *command)
     case N1_CONTROL_LINES:
         ask_names(watch, command);
         break;
+    case N1_CONTROL_LINES_OF:
+        n1_naming_want_lines_of(watch->naming, (uint32_t)command->value);
+        n1_naming_hurry(watch->naming);
+        n1_naming_pump(watch->naming);
+        n1_server_done(watch->control, N1_CONTROL_LINES_OF, NULL);
+        break;
     case N1_CONTROL_MEMORY:
         memory(watch, command->value != 0);
         break;

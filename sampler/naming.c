@@ -28,6 +28,7 @@ struct n1_naming {
     size_t key_capacity;
     uint32_t next; /* frames before this one have been asked for */
     bool lines;
+    uint32_t lines_of; /* function whose frames get lines, 0: none */
     uint64_t failed;
     n1_ns asked, eager_until;
 };
@@ -228,7 +229,8 @@ static bool ask(struct n1_naming *n, uint32_t id)
 {
     const struct n1_model_frame *frame = n1_writer_frame_at(n->w, id);
     bool unnamed = frame->state == N1_FRAME_UNNAMED;
-    bool line = n->lines && !frame->line && frame->state != N1_FRAME_NAMELESS;
+    bool wanted = n->lines || (n->lines_of && frame->function == n->lines_of);
+    bool line = wanted && !frame->line && frame->state != N1_FRAME_NAMELESS;
     if (!unnamed && !line)
         return true;
     uint32_t key = frame->module < n->key_capacity ? n->key_of[frame->module] : 0;
@@ -276,6 +278,12 @@ void n1_naming_want_lines(struct n1_naming *n)
     if (n->lines)
         return;
     n->lines = true;
+    n->next = 1;
+}
+
+void n1_naming_want_lines_of(struct n1_naming *n, uint32_t function)
+{
+    n->lines_of = function;
     n->next = 1;
 }
 

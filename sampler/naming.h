@@ -31,6 +31,8 @@ int n1_naming_fd(const struct n1_naming *n);
 
 /* Starts to ask for file and line of every frame, too. */
 void n1_naming_want_lines(struct n1_naming *n);
+/* The same for the frames of one function (model id) that are named already or will be; 0: none. */
+void n1_naming_want_lines_of(struct n1_naming *n, uint32_t function);
 /* True when every frame has been asked for and answered. */
 bool n1_naming_settled(const struct n1_naming *n);
 

@@ -58,6 +58,8 @@ void n1_app_finish(struct n1_app *app)
 {
     free(app->ids);
     free(app->functions);
+    n1_source_finish(&app->source);
+    n1_code_finish(&app->code);
     n1_flame_finish(&app->flame);
     memset(app, 0, sizeof *app);
 }
@@ -78,6 +80,8 @@ struct n1_scene_query n1_app_query(const struct n1_app *app)
                                    .text = app->filter,
                                    .compare = app->compare,
                                    .saved = app->saved};
+    unsigned levels = N1_PANE_BIT(N1_PANE_SOURCE) | N1_PANE_BIT(N1_PANE_CODE);
+    query.places_of = app->wanted & levels ? app->selected : 0;
     if (app->travel.past) {
         query.past = n1_travel_window(&app->travel, query.span, app->created);
         query.timeline = app->cols > N1_TIMELINE_MARGIN ? app->cols - N1_TIMELINE_MARGIN : 0;
@@ -370,6 +374,7 @@ void n1_app_sync(struct n1_app *app, const struct n1_scene *scene, double clock)
         sync_rows(app, scene, clock);
     sync_detail(app, scene);
     sync_threads(app, scene);
+    n1_app_sync_places(app, scene);
     n1_list_fit(&app->log, (int)scene->event_count, app->layout.pane[N1_PANE_LOG].rows - 1);
     const struct n1_flame_before before = {scene->compare.on ? scene->compare.tree : NULL,
                                            scene->compare.match, scene->compare.matched};

@@ -10,6 +10,7 @@
 #include "tui/layout.h"
 #include "tui/list.h"
 #include "tui/scene.h"
+#include "tui/source.h"
 #include "tui/travel.h"
 
 #include <stdbool.h>
@@ -82,6 +83,14 @@ struct n1_app {
     size_t caller_count, callee_count;
     struct n1_list detail; /* rows: callers, then callees */
     struct n1_list threads, log, help;
+    /* lines and instructions of the selected function */
+    enum n1_pane came_from; /* where one drilled down from */
+    uint64_t placed;        /* function for which the selections below were made, 0: none yet */
+    bool line_placed, code_placed;
+    struct n1_source source;
+    struct n1_code code;
+    char file[512]; /* shown; of several that a function's lines are in, the hottest */
+    struct n1_list lines, instructions;
     uint32_t thread_selected; /* tid, 0: the row decides */
     struct n1_flame flame;
     enum n1_flame_color flame_color;
@@ -136,6 +145,8 @@ struct n1_scene_query n1_app_query(const struct n1_app *app);
 void n1_app_sync(struct n1_app *app, const struct n1_scene *scene, double clock);
 /* Carries out a key; returns effects. Needs a sync before the next draw. */
 unsigned n1_app_key(struct n1_app *app, const struct n1_scene *scene, uint32_t key, double clock);
+/* Index in the scene's places of the i-th line of the file shown, -1: beyond the last. */
+ptrdiff_t n1_app_place(const struct n1_app *app, const struct n1_scene *scene, size_t i);
 /* Shows a line in the status row for some seconds. */
 void n1_app_say(struct n1_app *app, enum n1_role role, double clock, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
@@ -144,6 +155,12 @@ void n1_app_focus(struct n1_app *app, enum n1_pane pane);
 /* Draws the whole frame. */
 void n1_app_draw(const struct n1_app *app, const struct n1_scene *scene, double clock,
                  struct n1_canvas *canvas);
+
+/* Down to the lines or instructions of the selected function, and up again. Return effects. */
+unsigned n1_app_drill(struct n1_app *app, const struct n1_scene *scene, enum n1_pane pane);
+unsigned n1_app_rise(struct n1_app *app);
+/* Part of n1_app_sync(). */
+void n1_app_sync_places(struct n1_app *app, const struct n1_scene *scene);
 
 /* Index in the profile of the selected function, -1 when there is none. */
 ptrdiff_t n1_app_selected(const struct n1_app *app, const struct n1_scene *scene);

@@ -223,12 +223,17 @@ static unsigned enter(struct n1_app *app, const struct n1_scene *scene, double c
     case N1_PANE_DETAIL:
         if (row < (int)app->caller_count)
             go_to_function(app, scene, app->callers[row].function, clock);
+        else if (row < (int)(app->caller_count + app->callee_count) &&
+                 app->callees[row - (int)app->caller_count].function == UINT32_MAX)
+            return n1_app_drill(app, scene, N1_PANE_SOURCE); /* "(itself)": where in it */
         else if (row < (int)(app->caller_count + app->callee_count))
             go_to_function(app, scene, app->callees[row - (int)app->caller_count].function, clock);
         return 0;
     case N1_PANE_FLAME:
         n1_flame_zoom_in(&app->flame, scene->profile);
         return 0;
+    case N1_PANE_SOURCE:
+        return n1_app_drill(app, scene, N1_PANE_CODE);
     case N1_PANE_LOG:
         return jump(app, scene, clock);
     case N1_PANE_THREADS:
@@ -246,6 +251,8 @@ static unsigned back(struct n1_app *app)
         app->find[0] = '\0';
     } else if (app->focus == N1_PANE_FLAME && n1_flame_zoom_out(&app->flame)) {
         return 0;
+    } else if (app->focus == N1_PANE_SOURCE || app->focus == N1_PANE_CODE) {
+        return n1_app_rise(app);
     } else if (app->focus == N1_PANE_DETAIL && app->back_len > 0) {
         app->selected = app->back[--app->back_len];
     } else if (app->focus != N1_PANE_TABLE) {
@@ -311,6 +318,10 @@ static bool move(struct n1_app *app, const struct n1_scene *scene, enum n1_actio
         return true;
     case N1_PANE_LOG:
         return n1_list_move(&app->log, action);
+    case N1_PANE_SOURCE:
+        return n1_list_move(&app->lines, action);
+    case N1_PANE_CODE:
+        return n1_list_move(&app->instructions, action);
     default:
         return false;
     }
@@ -375,6 +386,9 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
     case N1_ACTION_DETAIL:
         toggle(app, N1_PANE_DETAIL);
         return 0;
+    case N1_ACTION_SOURCE:
+    case N1_ACTION_CODE:
+        return n1_app_drill(app, scene, action == N1_ACTION_SOURCE ? N1_PANE_SOURCE : N1_PANE_CODE);
     case N1_ACTION_LOG:
         toggle(app, N1_PANE_LOG);
         return 0;

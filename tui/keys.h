@@ -68,6 +68,8 @@ enum n1_key {
     X(PANE_5, '5', 0, "", "memory pane")                                                                     \
     X(PANE_6, '6', 0, "", "log")                                                                             \
     X(DETAIL, 'c', 0, "", "callers and callees of the selected function")                                    \
+    X(SOURCE, 'e', 0, "", "source lines of the selected function, with the time of each")                    \
+    X(CODE, 'a', 0, "", "its instructions, with the samples of each")                                        \
     X(LOG, 'l', 0, "", "anomaly log")                                                                        \
     X(ENTER, N1_KEY_ENTER, 0, "", "go in: callers of a function, zoom a frame, filter by thread")            \
     X(BACK, N1_KEY_ESC, N1_KEY_BACKSPACE, "", "back: clears a find or filter first, then leaves the pane")   \

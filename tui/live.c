@@ -26,7 +26,8 @@
                                       */
 #define SILENT_NS (5 * N1_SECOND_NS) /* the heart of a sampler beats every second */
 #define ANSWER_MS 500                /* a sampler that does not answer in time is stopped or stuck */
-#define KEYS_A_TURN 256              /* then a frame is due, however fast somebody pastes */
+#define LINES_NS (2 * N1_SECOND_NS)
+#define KEYS_A_TURN 256 /* then a frame is due, however fast somebody pastes */
 
 struct live {
     struct n1_session *session;
@@ -39,6 +40,7 @@ struct live {
     bool pressed;            /* a key since the last frame */
     struct n1_rect held_flame;
     n1_ns rated; /* when the bytes a second were last taken over */
+    n1_ns lines_asked;
     n1_ns started, due;
     uint64_t notices;
     bool dirty, settled; /* settled: the last picture of a model that does not move any more has been taken */
@@ -67,6 +69,18 @@ static enum n1_scene_link link_of(const struct n1_session *session)
     }
 }
 
+/* Lines cost the sampler's helper a look into debug information: they are asked for of one function, while it
+ * is looked at, and again now and then, because new frames of it come and ids change. */
+static void ask_lines(struct live *live, n1_ns now)
+{
+    if (live->scene.places_of == 0 || live->scene.link != N1_LINK_LIVE || now - live->lines_asked < LINES_NS)
+        return;
+    uint32_t function = n1_places_rest(live->scene.places).model_function;
+    live->lines_asked = now;
+    if (function != 0)
+        n1_session_send(live->session, N1_CONTROL_LINES_OF, function, "");
+}
+
 static void take_picture(struct live *live)
 {
     struct n1_reader *reader = n1_session_reader(live->session);
@@ -79,6 +93,7 @@ static void take_picture(struct live *live)
     if (rc == N1_E_DAMAGED)
         n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(),
                    "the model is damaged; the last good picture stays");
+    ask_lines(live, n1_time_mono());
     n1_ns now = n1_time_mono(), beat = live->scene.heartbeat;
     bool silent = live->scene.link == N1_LINK_LIVE && beat > 0 && now > beat + SILENT_NS;
     live->scene.silent_s = silent ? (unsigned)((now - beat) / N1_SECOND_NS) : 0;

@@ -43,6 +43,7 @@ void n1_scene_finish(struct n1_scene *scene)
     n1_profile_destroy(scene->profile);
     n1_history_destroy(scene->history);
     n1_scene_compare_finish(&scene->compare);
+    n1_places_destroy(scene->places);
     free(scene->threads);
     free(scene->events);
     memset(scene, 0, sizeof *scene);
@@ -320,6 +321,29 @@ void n1_scene_filter(const struct n1_scene *scene, const struct n1_scene_query *
     }
 }
 
+static int read_places(struct n1_scene *scene, struct n1_reader *reader, uint64_t id,
+                       const struct n1_filter *filter)
+{
+    scene->places_of = 0;
+    if (id == 0)
+        return 0;
+    if (scene->places == NULL)
+        scene->places = n1_places_create();
+    int rc = scene->places ? n1_places_update(scene->places, reader, scene->window, filter, id) : -ENOMEM;
+    if (rc < 0)
+        return rc;
+    struct n1_model_module module;
+    scene->place_module[0] = '\0';
+    scene->place_build_id_len = 0;
+    if (n1_reader_module(reader, n1_places_rest(scene->places).module, &module)) {
+        copy_text(scene->place_module, sizeof scene->place_module, n1_reader_string(reader, module.path));
+        scene->place_build_id_len = module.build_id_len <= 20 ? module.build_id_len : 0;
+        memcpy(scene->place_build_id, module.build_id, sizeof scene->place_build_id);
+    }
+    scene->places_of = id;
+    return 0;
+}
+
 static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const struct n1_scene_query *query)
 {
     struct n1_filter filter;
@@ -332,6 +356,11 @@ static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const 
     else if (rc < 0)
         return rc;
     scene->summary = *n1_profile_summary(scene->profile);
+    if (rc == 0) {
+        rc = read_places(scene, reader, query->places_of, &filter);
+        if (rc < 0)
+            return rc;
+    }
     scene->compare.on = false;
     if (query->compare.kind != N1_COMPARE_OFF && rc == 0) {
         struct n1_window before = n1_compare_window(&query->compare, scene->window, scene->created);

@@ -11,6 +11,7 @@
 #include "tui/scene_compare.h"
 
 #include "n1/metric.h"
+#include "n1/places.h"
 #include "n1/profile.h"
 #include "n1/reader.h"
 
@@ -30,6 +31,7 @@ struct n1_scene_query {
     struct n1_window past;     /* not empty: this span instead, and every other figure is of it, too */
     struct n1_compare compare; /* what to compare with */
     struct n1_saved *saved;    /* of N1_COMPARE_SAVED; borrowed, not NULL then */
+    uint64_t places_of;        /* stable id of a function to look into, 0: none */
     int timeline;              /* cells of the timeline, 0: none */
     uint32_t thread_id;        /* kernel's id of a thread to filter by, 0: all */
     const char
@@ -116,6 +118,12 @@ struct n1_scene {
     struct n1_history *history;
     uint32_t trend_bucket; /* seconds of one cell of a trend */
     struct n1_profile_summary summary;
+    /* inside one function */
+    uint64_t places_of; /* its stable id, 0: nobody asked */
+    struct n1_places *places;
+    char place_module[512]; /* path of its module */
+    uint8_t place_build_id[20];
+    size_t place_build_id_len;
     struct n1_scene_compare compare;
     char filter_error[160];
     /* over time */

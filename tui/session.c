@@ -18,7 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GOODBYE_MS = 1000 };
+enum { GOODBYE_MS = 1000, BRIEFLY_MS = 20 };
+#define SILENT_NS (3 * N1_SECOND_NS)
 
 struct n1_session {
     enum n1_session_state state;
@@ -348,9 +349,14 @@ void n1_session_destroy(struct n1_session *s)
 {
     if (!s)
         return;
+    /* A sampler that has not stirred for a while (stopped, starved) is not waited for: the closed socket
+     * tells it. */
+    bool silent = s->reader && n1_reader_begin(s->reader) >= 0 &&
+                  n1_time_mono() > n1_reader_heartbeat(s->reader) + SILENT_NS;
+    int wait_ms = silent ? BRIEFLY_MS : GOODBYE_MS;
     if (s->launch.socket >= 0 && s->reader)
-        n1_session_ask(s, N1_CONTROL_DETACH, 0, GOODBYE_MS, NULL);
-    n1_launch_finish(&s->launch, GOODBYE_MS);
+        n1_session_ask(s, N1_CONTROL_DETACH, 0, wait_ms, NULL);
+    n1_launch_finish(&s->launch, wait_ms);
     n1_reader_close(s->reader);
     if (s->memfd >= 0)
         close(s->memfd);

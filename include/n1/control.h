@@ -28,9 +28,10 @@ enum n1_control_type {
     N1_CONTROL_LEAKS, /* value: enum n1_control_leaks, for the first process. The answer to a begin comes when
                          it is known whether the allocator is traced; an error says why not, the rest goes on
                        */
-    N1_CONTROL_DETACH, /* leave; the last one to leave so makes the sampler let go of the target and end */
-    N1_CONTROL_LINGER, /* value: ns to go on once nobody watches any more, 0: as configured */
-    N1_CONTROL_JOIN,   /* first on a named socket: watch; HELLO, READY and ROLE follow, or FAILED */
+    N1_CONTROL_LINES_OF, /* value: a function's model id: from now on files and lines of its frames, too */
+    N1_CONTROL_DETACH,   /* leave; the last one to leave so makes the sampler let go of the target and end */
+    N1_CONTROL_LINGER,   /* value: ns to go on once nobody watches any more, 0: as configured */
+    N1_CONTROL_JOIN,     /* first on a named socket: watch; HELLO, READY and ROLE follow, or FAILED */
     N1_CONTROL_ASK_STATUS, /* first on a named socket: STATUS follows */
     /* sampler to n1top */
     N1_CONTROL_HELLO = 100, /* value: model version; the memfd rides along (SCM_RIGHTS) */

@@ -71,6 +71,9 @@ static const struct picture {
     {"compare-nothing-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<<<m<<b0"},
     {"flame-module-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "fK"},
     {"flame-heat-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "fKK"},
+    {"lines-none-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "e"},
+    {"instructions-none-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<Enter><Down><Enter><Enter>"},
+    {"instructions-up-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "ea<Esc><Esc>"},
     {"paused-80x24", 24, 80, N1_GLYPH_SET_BLOCK, " jj"},
 };
 

@@ -7,6 +7,7 @@
 #include "tui/format.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* The finest store that covers the window. */
 static const char *resolution(const struct n1_scene *scene)
@@ -76,13 +77,25 @@ static void prompt(struct n1_canvas *canvas, const struct n1_app *app)
         n1_canvas_text_right(canvas, 0, cols, 40, N1_ROLE_LABEL, hint);
 }
 
+/* The way down to the focused pane: process, thread when one is chosen, pane. */
+static void way(const struct n1_scene *scene, const struct n1_app *app, char out[96])
+{
+    char thread[48] = "";
+    for (size_t i = 0; app->thread_tid != 0 && i < scene->thread_count; i++) {
+        if (scene->threads[i].tid == app->thread_tid)
+            snprintf(thread, sizeof thread, "%.40s > ", scene->threads[i].name);
+    }
+    snprintf(out, 96, "%u > %s%s", scene->pid, thread, n1_views[app->focus]->name);
+}
+
 /* What is selected in the focused pane, in full: the pane itself had to cut it. */
 static void selected_text(const struct n1_scene *scene, const struct n1_app *app,
                           const struct n1_glyphs *glyphs, char *out, size_t cap)
 {
     size_t count;
     const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
-    const char *pane = n1_views[app->focus]->name;
+    char pane[96];
+    way(scene, app, pane);
     ptrdiff_t at = n1_app_selected(app, scene);
     int box = app->focus == N1_PANE_FLAME ? n1_flame_selected(&app->flame) : -1;
     char share[N1_FORMAT_CAP], cpu[N1_FORMAT_CAP];
@@ -109,6 +122,24 @@ static void selected_text(const struct n1_scene *scene, const struct n1_app *app
     }
 }
 
+/* Row and rows of the focused pane, for the corner. */
+static void counter(const struct n1_scene *scene, const struct n1_app *app, char *out, size_t cap)
+{
+    const struct n1_list *list = app->focus == N1_PANE_SOURCE    ? &app->lines
+                                 : app->focus == N1_PANE_CODE    ? &app->instructions
+                                 : app->focus == N1_PANE_DETAIL  ? &app->detail
+                                 : app->focus == N1_PANE_THREADS ? &app->threads
+                                 : app->focus == N1_PANE_LOG     ? &app->log
+                                                                 : &app->table;
+    (void)scene;
+    if (app->focus == N1_PANE_FLAME) {
+        int box = n1_flame_selected(&app->flame);
+        snprintf(out, cap, "level %d/%d", box < 0 ? 0 : app->flame.boxes[box].row + 1, app->flame.rows);
+    } else {
+        snprintf(out, cap, "%d/%d", list->count ? list->selected + 1 : 0, list->count);
+    }
+}
+
 void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app,
                     double clock)
 {
@@ -129,13 +160,14 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
     }
     if (app->help_open)
         snprintf(text, sizeof text, "%d/%d", app->help.top + 1, n1_view_help_lines());
-    else if (app->refresh_ms != 1000)
-        snprintf(text, sizeof text, "%d/%zu  every %g s", app->row_count ? app->table.selected + 1 : 0,
-                 app->row_count, app->refresh_ms / 1000.0);
-    else if (app->line.low)
+    else if (app->refresh_ms != 1000) {
+        counter(scene, app, text, 40);
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "  every %g s", app->refresh_ms / 1000.0);
+    } else if (app->line.low)
         text[0] = '\0'; /* the number of rows changes all the time */
     else
-        snprintf(text, sizeof text, "%d/%zu", app->row_count ? app->table.selected + 1 : 0, app->row_count);
+        counter(scene, app, text, sizeof text);
     if (cols >= 40) {
         n1_canvas_text_right(canvas, 0, end, 24, N1_ROLE_LABEL, text);
         end -= n1_text_cols(text) + 1;

@@ -16,6 +16,7 @@ struct n1_view {
     const char *help; /* what it shows and what its columns mean, lines of at most 76 columns */
 };
 
+extern const struct n1_view n1_view_source, n1_view_code;
 extern const struct n1_view n1_view_table, n1_view_detail, n1_view_flame, n1_view_threads, n1_view_memory,
     n1_view_log;
 /* By enum n1_pane. */
