@@ -5,6 +5,8 @@
  */
 #include "tui/app.h"
 
+#include "tui/filter.h"
+
 #include "n1/time.h"
 
 #include <math.h>
@@ -165,9 +167,11 @@ static bool shown(const struct n1_app *app, const struct n1_scene *scene, const 
     if (f->total_ns == 0)
         return false;
     /* An expression is the profile's business; plain text hides rows as well as stacks. */
-    if (app->filter[0] == '\0' || app->filter[0] == '!' || scene->filter_error[0] != '\0')
+    struct n1_filter_words words;
+    n1_filter_parse(app->filter, &words);
+    if (words.text[0] == '\0' || words.regex || scene->filter_error[0] != '\0')
         return true;
-    return n1_app_matches(app->filter, f);
+    return n1_app_matches(words.text, f);
 }
 
 static bool room_for(struct n1_app *app, size_t rows)
@@ -279,8 +283,10 @@ static void sync_differences(struct n1_app *app, const struct n1_scene *scene, d
     }
     for (size_t k = 0; placed != NULL && k < compare->count; k++) {
         const struct n1_difference *row = &compare->rows[k];
-        bool plain = app->filter[0] && app->filter[0] != '!' && !scene->filter_error[0];
-        if (!placed[k] && (!plain || n1_app_matches_name(app->filter, row->name, row->module_name)))
+        struct n1_filter_words words;
+        n1_filter_parse(app->filter, &words);
+        bool plain = words.text[0] && !words.regex && !scene->filter_error[0];
+        if (!placed[k] && (!plain || n1_app_matches_name(words.text, row->name, row->module_name)))
             app->functions[used++] = (uint32_t)k;
     }
     free(placed);

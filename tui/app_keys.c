@@ -480,6 +480,10 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         app->line.by_hand = true;
         n1_app_low_bandwidth(app, app->line.low ? NULL : "asked for with L", clock);
         return 0;
+    case N1_ACTION_COPY:
+        return N1_EFFECT_COPY;
+    case N1_ACTION_PRINT:
+        return N1_EFFECT_PRINT;
     case N1_ACTION_REPAINT:
         return N1_EFFECT_REPAINT;
     case N1_ACTION_SUSPEND:

@@ -7,6 +7,8 @@
 #ifndef N1_TUI_KEYS_H
 #define N1_TUI_KEYS_H
 
+#include "n1/error.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,7 +40,8 @@ enum n1_key {
     X(FIND, N1_KEY_F(3), '/', "Find", "find a function; the selection moves to the match")                   \
     X(FIND_NEXT, 'n', 0, "", "next match")                                                                   \
     X(FIND_PREVIOUS, 'N', 0, "", "previous match")                                                           \
-    X(FILTER, N1_KEY_F(4), '\\', "Filter", "hide rows that do not match; empty shows all")                   \
+    X(FILTER, N1_KEY_F(4), '\\', "Filter",                                                                   \
+      "show only what matches: text, !EXPR, kind:kernel, thread:NAME; empty: all")                           \
     X(FLAME, N1_KEY_F(5), 'f', "Flame", "flame pane: show and focus, again: hide")                           \
     X(SORT, N1_KEY_F(6), 's', "Sort", "sort by the next column")                                             \
     X(INVERT, 'I', 0, "", "turn the sort order round")                                                       \
@@ -92,6 +95,8 @@ enum n1_key {
     X(REFRESH_DEFAULT, '=', 0, "", "refresh once a second")                                                  \
     X(MOTION, 'v', 0, "", "graphs: sweep (few bytes) or scroll")                                             \
     X(LOW, 'L', 0, "", "low bandwidth: fewer, smaller frames for a slow line; again: undo")                  \
+    X(COPY, 'y', 0, "", "copy what is selected to the clipboard (by the terminal, OSC 52)")                  \
+    X(PRINT, 'P', 0, "", "write the screen as plain text, to paste into a chat")                             \
     X(REPAINT, N1_KEY_CTRL('L'), 0, "", "draw the whole screen again")                                       \
     X(SUSPEND, N1_KEY_CTRL('Z'), 0, "", "suspend; fg comes back")
 
@@ -114,6 +119,12 @@ struct n1_key_binding {
 const struct n1_key_binding *n1_keys(size_t *ret_count);
 /* The action of a key, N1_ACTION_NONE when it has none. */
 enum n1_action n1_keys_action(uint32_t key);
+/* Gives an action ("flame", "time-back": its name in the map, small, with '-') another key ("x", "F5",
+ * "Ctrl-K", "Space"); its second key goes. Before the screen is opened. Errors, with the reason in *reterr:
+ * N1_E_CONFIG for an action or key that does not exist. n1_keys_check() afterwards tells of a key with two
+ * actions. */
+int n1_keys_bind(const char *action, const char *key, struct n1_error *reterr);
+int n1_keys_check(struct n1_error *reterr);
 /* "F5", "Ctrl-L", "Space", "PgUp", "f"; always NUL-terminated. */
 void n1_keys_name(char out[12], uint32_t key);
 

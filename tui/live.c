@@ -7,7 +7,9 @@
 
 #include "tui/commands/save.h"
 #include "tui/signals.h"
+#include "tui/views/view.h"
 
+#include "n1/file.h"
 #include "n1/time.h"
 
 #include <errno.h>
@@ -17,6 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #define QUICK_MS 50  /* ticks until there is a first row */
 #define EARLY_MS 250 /* ticks of the first second */
@@ -26,6 +31,7 @@
                                       */
 #define SILENT_NS (5 * N1_SECOND_NS) /* the heart of a sampler beats every second */
 #define ANSWER_MS 500                /* a sampler that does not answer in time is stopped or stuck */
+#define REPAINT_NS (60 * N1_SECOND_NS)
 #define LINES_NS (2 * N1_SECOND_NS)
 #define KEYS_A_TURN 256 /* then a frame is due, however fast somebody pastes */
 
@@ -40,7 +46,7 @@ struct live {
     bool pressed;            /* a key since the last frame */
     struct n1_rect held_flame;
     n1_ns rated; /* when the bytes a second were last taken over */
-    n1_ns lines_asked;
+    n1_ns lines_asked, repainted;
     n1_ns started, due;
     uint64_t notices;
     bool dirty, settled; /* settled: the last picture of a model that does not move any more has been taken */
@@ -139,6 +145,11 @@ static void tick(struct live *live, n1_ns now)
         ms = QUICK_MS;
     else if (now - live->started < N1_SECOND_NS && ms > EARLY_MS)
         ms = EARLY_MS;
+    if (now - live->repainted > REPAINT_NS &&
+        live->app.line.low == false) { /* whatever else wrote on the terminal goes */
+        live->repainted = now;
+        n1_screen_invalidate(live->options->screen);
+    }
     live->due = live->due + (n1_ns)ms * 1000000; /* absolute, so that ticks do not drift … */
     if (live->due <= now)
         live->due = now + (n1_ns)ms * 1000000; /* … unless they are missed */
@@ -218,6 +229,50 @@ static void open_saved(struct live *live)
     take_picture(live);
 }
 
+static void copy(struct live *live)
+{
+    char text[1100] = "";
+    n1_view_selected(&live->scene, &live->app, live->options->glyphs, text, sizeof text);
+    if (text[0] != '\0' && n1_screen_copy(live->options->screen, text) == 0)
+        n1_app_say(&live->app, N1_ROLE_LOG_INFO, seconds_now(), "copied: %.150s", text);
+}
+
+/* The screen as it is, as text: a file, because not every terminal has a clipboard, and the clipboard, too.
+ */
+static void print(struct live *live)
+{
+    char path[600], when[32], *text = NULL;
+    const char *dir = live->options->output_dir ? live->options->output_dir : ".";
+    size_t len = 0;
+    time_t now = time(NULL);
+    struct tm tm;
+    struct n1_error error = {0};
+    struct n1_output *output;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL || localtime_r(&now, &tm) == NULL || live->canvas.cells == NULL)
+        return;
+    strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
+    n1_canvas_dump(&live->canvas, false, out);
+    fclose(out);
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        dir = ".";
+    snprintf(path, sizeof path, "%.400s/n1top_%u_%s.txt", dir, live->scene.pid, when);
+    int rc = n1_output_open(path, &output, &error);
+    if (rc == 0 && write(n1_output_fd(output), text, len) != (ssize_t)len) {
+        rc = n1_error_set(&error, -ENOSPC, "%s cannot be written", path);
+        n1_output_abandon(output);
+    } else if (rc == 0) {
+        rc = n1_output_commit(output, &error);
+    }
+    n1_screen_copy(live->options->screen, text);
+    free(text);
+    if (rc < 0)
+        n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "not saved: %s", error.what);
+    else
+        n1_app_say(&live->app, N1_ROLE_LOG_INFO, seconds_now(), "the screen is in %s (and the clipboard)",
+                   path);
+}
+
 static void apply(struct live *live, unsigned effects)
 {
     live->dirty = true;
@@ -231,6 +286,10 @@ static void apply(struct live *live, unsigned effects)
         take_picture(live);
     if (effects & N1_EFFECT_COMPARE)
         open_saved(live);
+    if (effects & N1_EFFECT_COPY)
+        copy(live);
+    if (effects & N1_EFFECT_PRINT)
+        print(live);
     if (effects & N1_EFFECT_SNAPSHOT)
         snapshot(live);
     if (effects & N1_EFFECT_DETACH)
@@ -384,7 +443,7 @@ static int init(struct live *live, struct n1_session *session, const struct n1_l
     if (options->low_bandwidth)
         n1_app_low_bandwidth(&live->app, "asked for", 0);
     live->app.line.by_hand = options->low_bandwidth;
-    live->started = n1_time_mono();
+    live->started = live->repainted = n1_time_mono();
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "tui/live_options.h"
 
 #include "tui/commands/command.h"
+#include "tui/keys.h"
 #include "tui/live.h"
 #include "tui/manual.h"
 #include "tui/picker.h"
@@ -421,6 +422,10 @@ int n1_live_main(int argc, char **argv)
         rc = n1_config_load(&config, choice.config, &error);
     if (rc == 0)
         rc = decide_looks(&choice, &config, &looks, &error);
+    for (size_t i = 0; rc == 0 && i < config.keys.count; i++)
+        rc = n1_keys_bind(config.keys.pairs[i].key, config.keys.pairs[i].value, &error);
+    if (rc == 0)
+        rc = n1_keys_check(&error);
     if (rc == 0 && choice.dump) {
         rc = dump(&choice, &looks, &error);
         n1_config_finish(&config);

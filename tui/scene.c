@@ -4,6 +4,7 @@
  */
 #include "tui/scene.h"
 
+#include "tui/filter.h"
 #include "tui/scene_series.h"
 #include "tui/travel.h"
 
@@ -307,17 +308,22 @@ static void read_timeline(struct n1_scene *scene, struct n1_reader *reader, int 
 void n1_scene_filter(const struct n1_scene *scene, const struct n1_scene_query *query, struct n1_filter *ret)
 {
     *ret = (struct n1_filter){0};
-    if (query->text != NULL && query->text[0] != '\0') {
-        ret->regex = query->text[0] == '!';
-        ret->text = query->text + ret->regex;
-        if (ret->text[0] == '\0')
-            ret->text = NULL;
-    }
-    if (query->thread_id != 0)
+    struct n1_filter_words words;
+    n1_filter_parse(query->text ? query->text : "", &words);
+    ret->regex = words.regex;
+    ret->text = words.text[0] ? words.text : NULL;
+    ret->kinds = words.kinds;
+    if (query->thread_id != 0 || words.thread[0] || words.wrong)
         ret->thread = UINT32_MAX; /* a thread that is not there has no samples */
-    for (size_t i = 0; query->thread_id != 0 && i < scene->thread_count; i++) {
-        if (scene->threads[i].tid == query->thread_id)
-            ret->thread = scene->threads[i].id;
+    for (size_t i = scene->thread_count; i-- > 0 && !words.wrong;) {
+        const struct n1_scene_thread *t = &scene->threads[i];
+        char tid[16];
+        snprintf(tid, sizeof tid, "%u", t->tid);
+        bool named =
+            words.thread[0] == '\0' || strcmp(tid, words.thread) == 0 || strcmp(t->name, words.thread) == 0;
+        if (named && (query->thread_id != 0 || words.thread[0]) &&
+            (query->thread_id == 0 || t->tid == query->thread_id))
+            ret->thread = t->id; /* the busiest of several */
     }
 }
 

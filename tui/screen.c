@@ -27,6 +27,7 @@
 enum { CODE_ANSWER = KEY_MAX + 1, CODE_MODE };
 
 #define LAST_MS 100 /* a terminal that takes nothing for so long gets no good-bye */
+#define COPY_MAX 8190 /* divisible by 3 */
 
 struct n1_screen {
     SCREEN *curses;
@@ -423,6 +424,41 @@ void n1_screen_line(const struct n1_screen *screen, struct n1_screen_line *ret)
     *ret = (struct n1_screen_line){.trouble = screen->line.health.why,
                                    .bytes_s = n1_line_rate(&screen->line, n1_time_mono()),
                                    .full = screen->line.stuck ? screen->line.out : -1};
+}
+
+static size_t base64(char *out, const unsigned char *in, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t used = 0;
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t v = (uint32_t)in[i] << 16 | (i + 1 < len ? (uint32_t)in[i + 1] << 8 : 0) |
+                     (i + 2 < len ? in[i + 2] : 0);
+        out[used++] = digits[v >> 18];
+        out[used++] = digits[v >> 12 & 63];
+        out[used++] = i + 1 < len ? digits[v >> 6 & 63] : '=';
+        out[used++] = i + 2 < len ? digits[v & 63] : '=';
+    }
+    return used;
+}
+
+int n1_screen_copy(struct n1_screen *screen, const char *text)
+{
+    static char out[COPY_MAX / 3 * 4 + 32];
+    size_t len = strlen(text), used = 7;
+    int rc = n1_screen_ready(screen);
+    if (rc < 0)
+        return rc;
+    memcpy(out, "\033]52;c;", 7);
+    used += base64(out + used, (const unsigned char *)text, len < COPY_MAX ? len : COPY_MAX);
+    out[used++] = '\a';
+    for (size_t done = 0; done < used;) {
+        ssize_t n = write(STDOUT_FILENO, out + done, used - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            return errno == EAGAIN ? -EAGAIN : -EIO;
+    }
+    return 0;
 }
 
 /* --- keys --- */

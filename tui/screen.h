@@ -45,6 +45,9 @@ void n1_screen_line(const struct n1_screen *screen, struct n1_screen_line *ret);
 int n1_screen_paint(struct n1_screen *screen, const struct n1_canvas *canvas);
 /* Without colours and most attributes, for a line that is short of bytes. */
 void n1_screen_plain(struct n1_screen *screen, bool plain);
+/* Asks the terminal to take text into its clipboard (OSC 52); one that cannot ignores it. At most 8 KiB are
+ * sent. Returns 0 or as n1_screen_paint(). */
+int n1_screen_copy(struct n1_screen *screen, const char *text);
 /* Makes the next paint send everything. */
 void n1_screen_invalidate(struct n1_screen *screen);
 /* Next key of tui/keys.h. Returns 1, 0 when there is none waiting, -EIO when the terminal is gone. Never

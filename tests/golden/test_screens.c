@@ -74,6 +74,8 @@ static const struct picture {
     {"lines-none-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "e"},
     {"instructions-none-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "<Enter><Down><Enter><Enter>"},
     {"instructions-up-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "ea<Esc><Esc>"},
+    {"filter-kind-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "\\kind:kernel,jit<Enter>"},
+    {"filter-thread-80x24", 24, 80, N1_GLYPH_SET_BLOCK, "\\thread:gc-helper kind:n lib<Enter>"},
     {"paused-80x24", 24, 80, N1_GLYPH_SET_BLOCK, " jj"},
 };
 

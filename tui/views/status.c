@@ -65,7 +65,7 @@ static void prompt(struct n1_canvas *canvas, const struct n1_app *app)
         const char *label, *hint;
     } prompts[] = {
         [N1_PROMPT_FIND] = {"find: ", "Enter keeps, Esc clears"},
-        [N1_PROMPT_FILTER] = {"filter: ", "Enter applies, Esc clears, !EXPR"},
+        [N1_PROMPT_FILTER] = {"filter: ", "kind:k,n thread:NAME text or !EXPR"},
         [N1_PROMPT_COMPARE] = {"compare with: ", "path of a recording or a JSON report"},
         [N1_PROMPT_DETACH] = {"sample on without a screen for: ", "90s, 10m, 2h; empty: as configured"}};
     int col = n1_canvas_text(canvas, 0, 0, N1_ROLE_TITLE, prompts[app->prompt].label);
@@ -89,8 +89,8 @@ static void way(const struct n1_scene *scene, const struct n1_app *app, char out
 }
 
 /* What is selected in the focused pane, in full: the pane itself had to cut it. */
-static void selected_text(const struct n1_scene *scene, const struct n1_app *app,
-                          const struct n1_glyphs *glyphs, char *out, size_t cap)
+void n1_view_selected(const struct n1_scene *scene, const struct n1_app *app, const struct n1_glyphs *glyphs,
+                      char *out, size_t cap)
 {
     size_t count;
     const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
@@ -173,7 +173,7 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
         end -= n1_text_cols(text) + 1;
     }
     if (app->travel.past && scene->ready && !app->help_open) {
-        selected_text(scene, app, canvas->glyphs, text, sizeof text);
+        n1_view_selected(scene, app, canvas->glyphs, text, sizeof text);
         n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_PAUSED, text, N1_CUT_MIDDLE);
         n1_canvas_paint(canvas, 0, 0, cols, N1_ROLE_PAUSED);
     } else if (app->paused) {
@@ -188,7 +188,7 @@ void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, cons
                            "no new samples will come; everything up to now can be browsed and saved",
                            N1_CUT_END);
     } else if (scene->ready) {
-        selected_text(scene, app, canvas->glyphs, text, sizeof text);
+        n1_view_selected(scene, app, canvas->glyphs, text, sizeof text);
         n1_canvas_text_cut(canvas, 0, col, end - col, N1_ROLE_TEXT, text, N1_CUT_MIDDLE);
     }
 }

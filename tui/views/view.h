@@ -32,6 +32,9 @@ void n1_view_timeline(struct n1_canvas *canvas, int row, int rows, const struct 
                       const struct n1_app *app);
 /* The clock of a model time, "14:02:10". */
 void n1_view_clock(char out[N1_FORMAT_CAP], const struct n1_scene *scene, n1_ns time);
+/* What is selected in the focused pane, in full. */
+void n1_view_selected(const struct n1_scene *scene, const struct n1_app *app, const struct n1_glyphs *glyphs,
+                      char *out, size_t cap);
 /* The whole frame of a terminal too small for panes. */
 void n1_view_one_line(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app);
 void n1_view_status(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app,

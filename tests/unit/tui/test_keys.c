@@ -50,9 +50,32 @@ static void function_keys_have_letters(void **state)
     assert_string_equal(name, "Ctrl-L");
 }
 
+static void keys_can_be_changed(void **state)
+{
+    (void)state;
+    struct n1_error error = {0};
+    assert_int_equal(n1_keys_check(&error), 0);
+    assert_int_equal(n1_keys_bind("flame", "Ctrl-K", &error), 0);
+    assert_int_equal(n1_keys_action(N1_KEY_CTRL('K')), N1_ACTION_FLAME);
+    assert_int_equal(n1_keys_action('f'), N1_ACTION_NONE);
+    assert_int_equal(n1_keys_bind("time-back", "F11", &error), 0);
+    assert_int_equal(n1_keys_action(N1_KEY_F(11)), N1_ACTION_TIME_BACK);
+    assert_int_equal(n1_keys_check(&error), 0);
+    assert_int_equal(n1_keys_bind("no-such-thing", "x", &error), N1_E_CONFIG);
+    assert_non_null(strstr(error.what, "no-such-thing"));
+    assert_int_equal(n1_keys_bind("flame", "Hyper-Q", &error), N1_E_CONFIG);
+    assert_int_equal(n1_keys_bind("flame", "q", &error), 0);
+    assert_int_equal(n1_keys_check(&error), N1_E_CONFIG); /* and so a clash is told, not decided */
+    assert_non_null(strstr(error.what, "leave"));
+    assert_int_equal(n1_keys_bind("flame", "f", &error), 0);
+    assert_int_equal(n1_keys_bind("time-back", ",", &error), 0);
+    assert_int_equal(n1_keys_check(&error), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_clash),
-                                       cmocka_unit_test(function_keys_have_letters)};
+                                       cmocka_unit_test(function_keys_have_letters),
+                                       cmocka_unit_test(keys_can_be_changed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

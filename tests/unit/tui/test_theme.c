@@ -13,7 +13,8 @@
 
 #include <math.h>
 
-static const char *const shipped[] = {"default-dark", "default-light", "okabe-dark", "high-contrast", "mono"};
+static const char *const shipped[] = {"default-dark",  "default-light", "okabe-dark", "okabe-light",
+                                      "high-contrast", "mono",          "solarized"};
 static const char *const folders[] = {"themes", NULL};
 
 static void shipped_themes_load(void **state)
@@ -166,11 +167,75 @@ static void text_can_be_read(void **state)
     }
 }
 
+/* How the eye without one kind of cone sees a colour (Machado and others 2009, severity 1), in linear light.
+ */
+static const double blindness[][3][3] = {
+    {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
+    {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
+    {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}},
+};
+
+static double linear(uint32_t channel)
+{
+    double c = channel / 255.0;
+    return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);
+}
+
+static double lab_f(double t)
+{
+    return t > 0.008856 ? cbrt(t) : 7.787 * t + 16.0 / 116;
+}
+
+static void to_lab(uint32_t rgb, const double m[3][3], double lab[3])
+{
+    double in[3] = {linear(rgb >> 16 & 255), linear(rgb >> 8 & 255), linear(rgb & 255)}, v[3];
+    for (int i = 0; i < 3; i++) {
+        double sum = m[i][0] * in[0] + m[i][1] * in[1] + m[i][2] * in[2];
+        v[i] = sum < 0 ? 0 : sum > 1 ? 1 : sum;
+    }
+    double x = lab_f((0.4124 * v[0] + 0.3576 * v[1] + 0.1805 * v[2]) / 0.9505);
+    double y = lab_f(0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]);
+    double z = lab_f((0.0193 * v[0] + 0.1192 * v[1] + 0.9505 * v[2]) / 1.089);
+    lab[0] = 116 * y - 16;
+    lab[1] = 500 * (x - y);
+    lab[2] = 200 * (y - z);
+}
+
+/* Kinds in the themes that promise it lie at least nine just noticeable steps apart, whichever cone is
+ * missing. */
+static void kinds_are_told_apart_without_a_cone(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"okabe-dark", "okabe-light"};
+    for (size_t t = 0; t < 2; t++) {
+        struct n1_theme theme;
+        assert_int_equal(n1_theme_load(names[t], folders, &theme, NULL), 0);
+        for (size_t b = 0; b < 3; b++) {
+            for (int i = N1_ROLE_KIND_UNKNOWN; i <= N1_ROLE_KIND_GC; i++) {
+                for (int j = N1_ROLE_KIND_UNKNOWN; j < i; j++) {
+                    double p[3], q[3];
+                    to_lab((uint32_t)n1_theme_look(&theme, (enum n1_role)i, N1_COLORS_RGB).fg, blindness[b],
+                           p);
+                    to_lab((uint32_t)n1_theme_look(&theme, (enum n1_role)j, N1_COLORS_RGB).fg, blindness[b],
+                           q);
+                    double d = sqrt(pow(p[0] - q[0], 2) + pow(p[1] - q[1], 2) + pow(p[2] - q[2], 2));
+                    if (d < 9)
+                        fail_msg("%s: kinds %d and %d are %.1f apart without cone %zu", names[t], i, j, d, b);
+                }
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shipped_themes_load),        cmocka_unit_test(errors_name_the_place),
-        cmocka_unit_test(missing_levels_are_derived), cmocka_unit_test(order_of_decision),
+        cmocka_unit_test(kinds_are_told_apart_without_a_cone),
+
+        cmocka_unit_test(shipped_themes_load),
+        cmocka_unit_test(errors_name_the_place),
+        cmocka_unit_test(missing_levels_are_derived),
+        cmocka_unit_test(order_of_decision),
         cmocka_unit_test(text_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
