@@ -46,7 +46,9 @@ struct n1_engine_stats {
     bool kernel_frames;   /* kernel mode is sampled */
     uint64_t damaged;     /* records or reads that made no sense and were thrown away */
     uint64_t missed;      /* samples that were due and could not be taken */
-    uint64_t races;       /* threads caught inside a system call although they were seen running */
+    uint64_t races;       /* system calls of the target that a stop cut short (EINTR, a short write) */
+    uint64_t traced;      /* threads left alone because another traces them */
+    pid_t traced_by;      /* who did so last */
     uint64_t pause_p50_ns, pause_p99_ns; /* how long threads were stopped; 0: never */
 };
 
