@@ -5,6 +5,7 @@
  */
 #include "sampler/watch.h"
 
+#include "sampler/choose.h"
 #include "sampler/follow.h"
 #include "sampler/rights.h"
 #include "sampler/server.h"
@@ -50,78 +51,14 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static uint32_t rate_of(const struct n1_watch *watch)
-{
-    if (watch->options->rate_hz > 0)
-        return (uint32_t)(watch->options->rate_hz + 0.5);
-    return (uint32_t)(1 / watch->config.sampling_interval_s + 0.5);
-}
-
-static int start_engine(struct n1_watch *watch, struct n1_error *reterr)
-{
-    const char *engine = watch->options->engine;
-    struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
-    if (!strcmp(engine, "nonstop") || !strcmp(engine, "ptrace"))
-        return n1_nonstop_create(rate_of(watch), !strcmp(engine, "ptrace"), &sink, &watch->engine, reterr);
-    if (strcmp(engine, "auto") && strcmp(engine, "perf"))
-        return n1_error_hint(reterr, N1_E_USAGE, "use --engine auto, perf, ptrace or nonstop",
-                             "the engine '%s' is not built in", engine);
-    bool dump = watch->options->dump; /* it needs one sample of each running thread, soon */
-    struct n1_perf_config config = {
-        .rate_hz = dump ? 1000 : rate_of(watch),
-        .assume_cpus = watch->options->cpus,
-        .follow_children = watch->options->children,
-        .drain_ms = dump ? 10 : 100,
-    };
-    struct n1_perf *perf;
-    int rc = n1_perf_create(&config, &sink, &perf, reterr);
-    if (rc == 0)
-        watch->engine = n1_perf_engine(perf);
-    if (rc == N1_E_NOT_PERMITTED && !strcmp(engine, "auto") && !dump) {
-        n1_log(N1_LOG_WARN, "watch", "stopping threads instead: %s", reterr->what);
-        rc = n1_nonstop_create(rate_of(watch), true, &sink, &watch->engine, reterr);
-    }
-    return rc;
-}
-
-/* A Python stack and the native one belong together only when they are of one instant, so where all targets
- * are CPython the engine that stops threads takes over from perf. */
-static void choose_engine(struct n1_watch *watch)
-{
-    bool perf = watch->engine.ops && watch->engine.ops->kind == N1_ENGINE_PERF;
-    if (!perf || watch->feed.dump || strcmp(watch->options->engine, "auto") || !watch->targets.alive)
-        return;
-    for (size_t i = 0; i < watch->targets.count; i++)
-        if (!watch->targets.items[i]->gone && !watch->targets.items[i]->python)
-            return;
-    struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
-    struct n1_engine fresh;
-    struct n1_error why;
-    if (n1_nonstop_create(rate_of(watch), true, &sink, &fresh, &why) < 0) {
-        n1_log(N1_LOG_WARN, "watch", "native frames only: %s", why.what);
-        return;
-    }
-    for (size_t i = 0; i < watch->targets.count; i++)
-        if (!watch->targets.items[i]->gone)
-            fresh.ops->add_process(fresh.self, watch->targets.items[i]->pid, &why);
-    if (watch->paused)
-        fresh.ops->pause(fresh.self, true);
-    watch->engine.ops->drain(watch->engine.self, true);
-    watch->engine.ops->destroy(watch->engine.self);
-    watch->engine = fresh;
-    watch->figures.damaged_told = 0;
-    n1_writer_self(watch->w, N1_SELF_ENGINE, fresh.ops->kind);
-    n1_log(N1_LOG_INFO, "watch", "CPython: threads are stopped for each sample");
-}
-
 /* Mappings are reported from add_process on; what was there before is read after it, so nothing falls
  * between. */
 int n1_watch_attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
 {
     struct n1_target *t = NULL;
     int rc = n1_targets_add(&watch->targets, pid, &watch->feed.caller, watch->w, &t, reterr);
-    if (rc == 0 && watch->engine.ops)
-        rc = watch->engine.ops->add_process(watch->engine.self, pid, reterr);
+    if (rc == 0)
+        rc = n1_choose_add(watch, pid, reterr);
     if (rc < 0)
         return rc;
     struct n1_error why;
@@ -197,7 +134,7 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     n1_writer_heartbeat(watch->w, n1_time_mono());
     if (watch->control >= 0)
         n1_server_hello(watch->control, n1_writer_fd(watch->w));
-    rc = start_engine(watch, reterr);
+    rc = n1_choose_engine(watch, reterr);
     if (rc < 0 && !o->dump)
         return rc;
     for (size_t i = 0; i < o->pid_count; i++) {
@@ -207,7 +144,7 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     }
     if (o->children)
         attach_children(watch);
-    choose_engine(watch);
+    n1_choose_again(watch);
     if (o->faults)
         n1_watch_memory(watch, true, NULL);
     if (!watch->engine.ops)
@@ -283,6 +220,15 @@ static void tell_losses(struct n1_watch *watch)
         n1_viewers_notice(&watch->viewers,
                           "the kernel throttled sampling (kernel.perf_event_max_sample_rate)");
     watch->throttled_told = watch->feed.throttled;
+    struct n1_engine_stats stats = {0};
+    if (watch->engine.ops)
+        watch->engine.ops->stats(watch->engine.self, &stats);
+    if (stats.traced_by && stats.traced_by != watch->tracer_told)
+        n1_viewers_notice(
+            &watch->viewers,
+            "process %d traces the target: not sampled until it lets go (--engine perf does not mind)",
+            (int)stats.traced_by);
+    watch->tracer_told = stats.traced_by;
 }
 
 static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now)
@@ -309,7 +255,7 @@ static void tick(struct n1_watch *watch, n1_ns now)
             n1_target_scan_threads(watch->targets.items[i], watch->w, now);
             n1_feed_python_look(&watch->feed, watch->targets.items[i], now, false);
         }
-    choose_engine(watch);
+    n1_choose_again(watch);
     n1_figures_read(&watch->figures, &watch->targets, now);
     n1_touch_tick(watch->touch, now);
     if (!watch->feed.dump)

@@ -45,6 +45,7 @@ struct n1_watch {
     uint32_t names_asked; /* command to answer when every name is known; 0: none */
     n1_ns names_deadline;
     uint64_t lost_told, throttled_told;
+    pid_t tracer_told; /* the debugger that was spoken of */
 };
 
 /* Opens a process and samples it from now on. Errors as n1_targets_add() and the engine's. */

@@ -101,6 +101,7 @@ static void read_target(struct n1_scene *scene, struct n1_reader *reader)
 static void read_self(struct n1_scene *scene, struct n1_reader *reader)
 {
     scene->engine = (enum n1_engine_kind)n1_reader_self(reader, N1_SELF_ENGINE);
+    scene->engine_why = n1_engine_why_text(n1_reader_self(reader, N1_SELF_ENGINE_WHY));
     scene->rate_asked = (double)n1_reader_self(reader, N1_SELF_RATE_ASKED);
     scene->rate_used = (double)n1_reader_self(reader, N1_SELF_RATE_USED);
     scene->samples = n1_reader_self(reader, N1_SELF_SAMPLES);

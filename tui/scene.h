@@ -103,6 +103,7 @@ struct n1_scene {
     double uptime_ns;
     /* the sampler */
     enum n1_engine_kind engine;
+    const char *engine_why; /* "" when it is the usual one */
     double rate_asked, rate_used;
     uint64_t samples, lost, truncated, rejected, other;
     double self_cpu; /* percent of one core */

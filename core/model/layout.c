@@ -86,3 +86,13 @@ const char *n1_layout_check(const struct n1_model_segment *segments, uint64_t by
     }
     return NULL;
 }
+
+const char *n1_engine_why_text(uint64_t why)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        N1_ENGINE_WHY_MAP(X)
+#undef X
+    };
+    return why < N1_ENGINE_WHY_COUNT ? texts[why] : "";
+}

@@ -117,11 +117,18 @@ static void sampler(struct n1_json *j)
     uint64_t engine = n1_reader_self(r, N1_SELF_ENGINE), period = n1_reader_self(r, N1_SELF_PERIOD_NS);
     cJSON *o = cJSON_CreateObject(), *pause = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "engine", engine < 4 ? engines[engine] : engines[0]);
+    const char *why = n1_engine_why_text(n1_reader_self(r, N1_SELF_ENGINE_WHY));
+    if (why[0])
+        cJSON_AddStringToObject(o, "engine_reason", why);
+    else
+        cJSON_AddNullToObject(o, "engine_reason");
     n1_json_number(o, "interval", period ? n1_json_seconds(period) : NAN);
     n1_json_number(o, "samples", (double)n1_reader_self(r, N1_SELF_SAMPLES));
     n1_json_number(o, "lost", (double)n1_reader_self(r, N1_SELF_LOST));
     n1_json_number(o, "truncated", (double)n1_reader_self(r, N1_SELF_TRUNCATED));
     n1_json_number(o, "rejected", (double)n1_reader_self(r, N1_SELF_REJECTED));
+    n1_json_number(o, "missed", (double)n1_reader_self(r, N1_SELF_MISSED));
+    n1_json_number(o, "races", (double)n1_reader_self(r, N1_SELF_RACES));
     n1_json_number(o, "cpu_seconds", n1_json_seconds(n1_reader_self(r, N1_SELF_CPU_NS)));
     n1_json_number(o, "memory_bytes", (double)n1_reader_self(r, N1_SELF_MEMORY_BYTES));
     n1_json_number(pause, "p50", (double)n1_reader_self(r, N1_SELF_PAUSE_P50_NS) / 1e3);

@@ -71,7 +71,9 @@ static void header(FILE *out, struct n1_report *report)
     fprintf(out, "# n1top %s: %s\n# ", N1_VERSION, n1_report_title(report, title));
     n1_report_decimal(out, seconds(span), 1);
     fprintf(out, " s seen as %s; engine %s", resolutions[s->resolution], engines[engine < 4 ? engine : 0]);
-    whole_number(out, ", ", n1_reader_self(report->reader, N1_SELF_RATE_USED), " Hz\n");
+    whole_number(out, ", ", n1_reader_self(report->reader, N1_SELF_RATE_USED), " Hz");
+    const char *why = n1_engine_why_text(n1_reader_self(report->reader, N1_SELF_ENGINE_WHY));
+    fprintf(out, "%s%s\n", why[0] ? ": " : "", why);
     whole_number(out, "# ", s->samples, " samples, ");
     n1_report_decimal(out, seconds(s->weight_ns), 2);
     fputs(" CPU seconds", out);

@@ -96,7 +96,10 @@ enum n1_model_state {
     X(SYMBOLS_PENDING, "count", "frames whose name has been asked for and not yet answered")                 \
     X(SYMBOLS_FAILED, "count", "frames that have no name, for a stated reason")                              \
     X(GENERATIONS, "count", "generation steps so far")                                                       \
-    X(ROWS_DROPPED, "count", "rows given up early because their names alone would have filled a table")
+    X(ROWS_DROPPED, "count", "rows given up early because their names alone would have filled a table")      \
+    X(ENGINE_WHY, "enum n1_engine_why", "why this engine")                                                   \
+    X(RACES, "count", "system calls of the target that a stop may have cut short")                           \
+    X(MISSED, "count", "samples that were due and could not be taken")
 
 enum n1_self {
 #define X(name, unit, text) N1_SELF_##name,
@@ -104,6 +107,27 @@ enum n1_self {
 #undef X
         N1_SELF_COUNT
 };
+
+/* Why the engine in use is used: X(name, words for the screen and the report). Codes are in recordings. */
+#define N1_ENGINE_WHY_MAP(X)                                                                                 \
+    X(NONE, "")                                                                                              \
+    X(ASKED, "asked for")                                                                                    \
+    X(SECCOMP, "perf_event_open refused (seccomp)")                                                          \
+    X(PARANOID, "perf_event_open refused (kernel.perf_event_paranoid)")                                      \
+    X(POLICY, "perf_event_open refused (security module)")                                                   \
+    X(ABSENT, "no perf events in this kernel")                                                               \
+    X(RINGS, "no memory for perf rings")                                                                     \
+    X(TARGET, "perf_event_open refused on this process")                                                     \
+    X(PYTHON, "Python and native frames of one instant")
+
+enum n1_engine_why {
+#define X(name, text) N1_ENGINE_WHY_##name,
+    N1_ENGINE_WHY_MAP(X)
+#undef X
+        N1_ENGINE_WHY_COUNT
+};
+/* The words; "" for codes that are not known. */
+const char *n1_engine_why_text(uint64_t why);
 
 enum n1_engine_kind { N1_ENGINE_NONE, N1_ENGINE_PERF, N1_ENGINE_PTRACE, N1_ENGINE_NONSTOP };
 

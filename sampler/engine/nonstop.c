@@ -8,7 +8,6 @@
 #include "sampler/engine/nonstop.h"
 
 #include "sampler/engine/hurry.h"
-#include "sampler/engine/short_stop.h"
 #include "sampler/target/threads.h"
 
 #include <errno.h>
@@ -45,8 +44,7 @@ struct n1_nonstop {
     struct n1_engine_sink sink;
     struct n1_engine_stats stats;
     bool paused;
-    struct n1_short_stop *stop; /* NULL: threads run on */
-    uint64_t ticks;             /* deadlines served */
+    uint64_t ticks; /* deadlines served */
     int timer;
     struct process *processes;
     size_t count;
@@ -152,7 +150,6 @@ static void destroy(void *self)
     struct n1_nonstop *n = self;
     for (size_t i = 0; i < n->count; i++)
         close_process(&n->processes[i]);
-    n1_short_stop_destroy(n->stop);
     free(n->processes);
     free(n->tids);
     if (n->timer >= 0)
@@ -198,16 +195,7 @@ static int fd_of(const void *self)
 
 static void stats_of(const void *self, struct n1_engine_stats *ret)
 {
-    const struct n1_nonstop *n = self;
-    *ret = n->stats;
-    if (!n->stop)
-        return;
-    struct n1_short_stop_stats stop;
-    n1_short_stop_stats(n->stop, &stop);
-    ret->missed += stop.slow + stop.refused;
-    ret->races = stop.interrupted;
-    ret->pause_p50_ns = stop.p50_ns;
-    ret->pause_p99_ns = stop.p99_ns;
+    *ret = ((const struct n1_nonstop *)self)->stats;
 }
 
 static bool read_run(const struct thread *t, uint64_t *ret)
@@ -227,18 +215,6 @@ static bool is_running(const struct thread *t)
     return pread(t->syscall, text, sizeof(text), 0) >= 7 && !memcmp(text, "running", 7);
 }
 
-struct reading {
-    struct n1_nonstop *n;
-    pid_t pid, tid;
-};
-
-static void read_stopped(void *context, const struct n1_user_state *user)
-{
-    const struct reading *reading = context;
-    if (reading->n->sink.stopped)
-        reading->n->sink.stopped(reading->n->sink.context, reading->pid, reading->tid, user);
-}
-
 static void look(struct n1_nonstop *n, const struct process *p, struct thread *t, n1_ns now,
                  uint64_t stands_for)
 {
@@ -256,15 +232,11 @@ static void look(struct n1_nonstop *n, const struct process *p, struct thread *t
     }
     if (now - t->moved > MOVED_LATELY_NS || t->owed_ns < -AHEAD_MOST_NS || !is_running(t))
         return;
+    t->owed_ns -= (int64_t)stands_for;
+    if (n->sink.stopped)
+        n->sink.stopped(n->sink.context, p->pid, t->tid, NULL);
     struct n1_raw_sample sample = {
         .time = now, .pid = p->pid, .tid = t->tid, .weight_ns = stands_for, .cpu = UINT32_MAX};
-    struct reading reading = {n, p->pid, t->tid};
-    int rc = n->stop ? n1_short_stop_take(n->stop, t->tid, read_stopped, &reading, &sample.user) : -EPERM;
-    if (rc == -EPERM) /* a debugger may hold it: its Python stack can be read all the same */
-        read_stopped(&reading, NULL);
-    else if (rc < 0)
-        return;
-    t->owed_ns -= (int64_t)stands_for;
     n->sink.sample(n->sink.context, &sample);
 }
 
@@ -278,8 +250,6 @@ static void drain(void *self, bool all)
     n->ticks++;
     n->stats.missed += deadlines - 1;
     n1_ns now = n1_time_mono();
-    if (n->stop)
-        n1_short_stop_late(n->stop);
     uint64_t stands_for = deadlines * n->stats.period_ns;
     for (size_t i = 0; i < n->count; i++) {
         struct process *p = &n->processes[i];
@@ -293,14 +263,19 @@ static void drain(void *self, bool all)
     }
 }
 
-#define OPERATIONS                                                                                           \
-    .add_process = add_process, .remove_process = remove_process, .fd = fd_of, .drain = drain,               \
-    .set_rate = set_rate, .pause = pause_engine, .stats = stats_of, .destroy = destroy
+static const struct n1_engine_ops ops = {
+    .kind = N1_ENGINE_NONSTOP,
+    .add_process = add_process,
+    .remove_process = remove_process,
+    .fd = fd_of,
+    .drain = drain,
+    .set_rate = set_rate,
+    .pause = pause_engine,
+    .stats = stats_of,
+    .destroy = destroy,
+};
 
-static const struct n1_engine_ops running = {.kind = N1_ENGINE_NONSTOP, OPERATIONS};
-static const struct n1_engine_ops stopping = {.kind = N1_ENGINE_PTRACE, OPERATIONS};
-
-int n1_nonstop_create(uint32_t rate_hz, bool stop, const struct n1_engine_sink *sink, struct n1_engine *ret,
+int n1_nonstop_create(uint32_t rate_hz, const struct n1_engine_sink *sink, struct n1_engine *ret,
                       struct n1_error *reterr)
 {
     struct n1_nonstop *n = calloc(1, sizeof(*n));
@@ -308,17 +283,12 @@ int n1_nonstop_create(uint32_t rate_hz, bool stop, const struct n1_engine_sink *
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     n->sink = *sink;
     n1_engine_hurry();
-    int made = stop ? n1_short_stop_create(&n->stop, reterr) : 0;
-    if (made < 0) {
-        free(n);
-        return made;
-    }
     n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     int rc = n->timer < 0 ? -errno : set_rate(n, rate_hz);
     if (rc < 0) {
         destroy(n);
         return n1_error_set(reterr, rc, "cannot make a timer: %s", strerror(-rc));
     }
-    *ret = (struct n1_engine){stop ? &stopping : &running, n};
+    *ret = (struct n1_engine){&ops, n};
     return 0;
 }

@@ -136,6 +136,13 @@ static int try_rights(const struct n1_perf_rights *rights, pid_t pid, int cpu)
     return fd < 0 ? fd : 0;
 }
 
+int n1_perf_refusal(void)
+{
+    struct n1_perf_rights rights = {.kernel = false};
+
+    return try_rights(&rights, 0, -1);
+}
+
 int n1_perf_rights_probe(struct n1_perf_rights *ret_rights, bool user_only, struct n1_error *reterr)
 {
     struct n1_perf_rights rights = {.kernel = !user_only, .inherit_thread = true};

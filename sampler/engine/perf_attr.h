@@ -41,6 +41,9 @@ void n1_perf_attr_event(struct perf_event_attr *attr, const struct n1_perf_event
  * `watermark_bytes` were written by anybody to its ring. */
 void n1_perf_attr_ring(struct perf_event_attr *attr, uint32_t watermark_bytes);
 
+/* What the kernel says to an event of user mode on ourselves: 0 or -errno. */
+int n1_perf_refusal(void);
+
 /* Finds out what is permitted by opening events on the calling thread; `user_only`: never ask for kernel
  * mode. Returns 0, or N1_E_NOT_PERMITTED or -errno with the reason and remedy when no event can be opened at
  * all. */

@@ -171,6 +171,8 @@ static void destroy(void *self)
         ptrace_sleep(MS);
     ptrace_guard(e, false);
     ptrace_guard_finish(e);
+    if (e->cpus > 1)
+        sched_setaffinity(0, sizeof(e->allowed), &e->allowed);
     while (e->process_count)
         remove_process(e, e->processes[0].pid);
     n1_ticks_finish(&e->ticks);
@@ -195,7 +197,7 @@ static const struct n1_engine_ops ops = {
     .destroy = destroy,
 };
 
-/* Two descriptors a thread: as many as may be had. */
+/* Up to three descriptors a thread: as many as may be had. */
 static void raise_fd_limit(void)
 {
     struct rlimit limit;
@@ -228,8 +230,7 @@ int n1_ptrace_create(const struct n1_ptrace_config *config, const struct n1_engi
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     e->sink = *sink;
     e->ticks.fd = e->nudge.fd = -1;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    e->cpus = cpus > 0 ? (unsigned)cpus : 1;
+    e->cpus = sched_getaffinity(0, sizeof(e->allowed), &e->allowed) ? 1 : (unsigned)CPU_COUNT(&e->allowed);
     raise_fd_limit();
     n1_engine_hurry();
     sigemptyset(&set);

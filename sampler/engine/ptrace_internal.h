@@ -8,16 +8,17 @@
 #include "sampler/engine/ptrace_plan.h"
 #include "sampler/engine/ticks.h"
 
+#include <sched.h>
 #include <time.h>
 
 enum { PTRACE_HOLDS_MAX = 64, PTRACE_STACK_MAX = 32768 };
 
 struct ptrace_thread {
     pid_t tid;
-    int schedstat, syscall; /* files of /proc/PID/task/TID; syscall -1: not open */
-    uint64_t run_ns;        /* as schedstat told last; UINT64_MAX: not read yet */
-    uint64_t owed_ns;       /* CPU time that no sample stands for yet */
-    n1_ns moved;            /* when run_ns was seen to grow */
+    int schedstat, syscall, stat; /* files of /proc/PID/task/TID; the last two -1: not open yet */
+    uint64_t run_ns;              /* as schedstat told last; UINT64_MAX: not read yet */
+    uint64_t owed_ns;             /* CPU time that no sample stands for yet */
+    n1_ns moved;                  /* when run_ns was seen to grow */
     n1_ns rest_until, rest_ns;
 };
 
@@ -45,8 +46,9 @@ struct n1_ptrace {
     struct n1_pauses pauses;
     struct n1_ticks ticks, nudge;
     int epoll_fd;
-    unsigned cpus;
-    double credit; /* stops that may be made now */
+    unsigned cpus;     /* that we may run on */
+    cpu_set_t allowed; /* the same, as it was at the start */
+    double credit;     /* stops that may be made now */
     bool paused;
     struct ptrace_process *processes;
     size_t process_count;
@@ -71,6 +73,11 @@ struct ptrace_choice {
 size_t ptrace_choose(struct n1_ptrace *e, n1_ns now, struct ptrace_choice *ret, size_t most);
 /* 1: on a CPU or about to be, 0: inside a system call, -errno. */
 int ptrace_running(const struct ptrace_process *p, struct ptrace_thread *t);
+/* How often the thread was given a CPU; false when it ended. */
+bool ptrace_slices(const struct ptrace_thread *t, uint64_t *ret);
+/* The CPU it ran on last; -1: not known. */
+int ptrace_cpu(const struct ptrace_process *p, struct ptrace_thread *t);
+struct ptrace_thread *ptrace_thread_find(struct n1_ptrace *e, pid_t pid, pid_t tid);
 
 /* ptrace_stop.c */
 int ptrace_guard_make(struct n1_ptrace *e);

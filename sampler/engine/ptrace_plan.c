@@ -54,7 +54,7 @@ static unsigned class_of(n1_ns ns)
     uint64_t value = ns;
     if (value < 16)
         return 0;
-    while (value >> (octave + 1))
+    while (octave < 63 && value >> (octave + 1))
         octave++;
     unsigned class = (octave - 4) * 8 + (unsigned)(value >> (octave - 3) & 7);
     return class < N1_PAUSE_CLASSES ? class : N1_PAUSE_CLASSES - 1;

@@ -12,6 +12,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,19 @@ static void drop_hold(struct n1_ptrace *e, struct ptrace_hold *hold)
     *hold = e->holds[--e->hold_count];
 }
 
+/* Takes note when a stop has cut a system call of the thread short: it is then left alone for a while. */
+static void count_race(struct n1_ptrace *e, const struct ptrace_hold *hold, const struct n1_ptrace_call *call)
+{
+    bool harmed = n1_ptrace_cut_short(call);
+    struct ptrace_thread *t = ptrace_thread_find(e, hold->pid, hold->tid);
+    e->stats.races += harmed;
+    if (!t)
+        return;
+    t->rest_ns = n1_ptrace_rest(t->rest_ns, harmed);
+    if (harmed)
+        t->rest_until = n1_time_mono() + t->rest_ns;
+}
+
 /* Lets a thread go that stands; ESRCH: it was killed meanwhile, and waitpid will say so. */
 static void let_go(struct n1_ptrace *e, struct ptrace_hold *hold, int signal)
 {
@@ -145,6 +159,20 @@ static char state_of(pid_t pid, pid_t tid)
     return end && end[1] ? end[2] : '\0';
 }
 
+/* Lets a thread go whose stop came too late, or was not the one that was asked for. */
+static void release(struct n1_ptrace *e, struct ptrace_hold *hold, int status)
+{
+    struct n1_user_state user;
+    struct n1_ptrace_call call;
+    struct ptrace_hold was = *hold;
+    int signal;
+    bool trap = n1_ptrace_stop_kind(status, &signal) == N1_PTRACE_TRAP;
+    bool known = trap && read_registers(hold->tid, &user, &call);
+    let_go(e, hold, signal);
+    if (known)
+        count_race(e, &was, &call);
+}
+
 bool ptrace_collect(struct n1_ptrace *e)
 {
     bool soon = false;
@@ -158,7 +186,7 @@ bool ptrace_collect(struct n1_ptrace *e)
         if (r < 0 || (r > 0 && n1_ptrace_stop_kind(status, &signal) == N1_PTRACE_ENDED)) {
             drop_hold(e, hold);
         } else if (r > 0) {
-            let_go(e, hold, signal);
+            release(e, hold, status);
         } else if (now - hold->since > DEAD_AFTER_NS) {
             /* The first thread of a process ended before the others: it cannot stop and cannot be let go. */
             hold->dead = state_of(hold->pid, hold->tid) == 'Z';
@@ -195,7 +223,7 @@ static void refused(struct n1_ptrace *e, struct ptrace_process *p, struct ptrace
 static void deliver(struct n1_ptrace *e, const struct ptrace_process *p, struct ptrace_thread *t,
                     const struct n1_user_state *user, n1_ns now)
 {
-    uint64_t most = 4 * e->stats.period_ns;
+    const uint64_t most = N1_SECOND_NS; /* after a long rest one sample does not stand for all of it */
     struct n1_raw_sample sample = {.time = now,
                                    .pid = p->pid,
                                    .tid = t->tid,
@@ -208,12 +236,20 @@ static void deliver(struct n1_ptrace *e, const struct ptrace_process *p, struct 
 
 /* The thread stands for us: reads, lets go, and then thinks. */
 static bool read_thread(struct n1_ptrace *e, struct ptrace_process *p, struct ptrace_thread *t,
-                        struct ptrace_hold *hold)
+                        struct ptrace_hold *hold, uint64_t slices)
 {
     struct n1_user_state user = {0};
     struct n1_ptrace_call call = {.number = -1};
     n1_ns now = n1_time_mono();
+    struct ptrace_hold was = *hold;
+    uint64_t slices_now = slices;
     bool good = read_registers(t->tid, &user, &call);
+    /* A thread that had no CPU when it was asked stops where it was put off. In the midst of its code that is
+     * a place like any other; in a system call it is where it slept. */
+    if (good && call.number >= 0 && (!ptrace_slices(t, &slices_now) || slices_now != slices)) {
+        e->stats.missed++;
+        good = false;
+    }
     if (good) {
         read_stack(e, t->tid, &user);
         if (e->sink.stopped)
@@ -222,19 +258,29 @@ static bool read_thread(struct n1_ptrace *e, struct ptrace_process *p, struct pt
     let_go(e, hold, 0);
     if (!e->hold_count)
         ptrace_guard(e, false);
-    bool harmed = n1_ptrace_cut_short(&call);
-    e->stats.races += harmed;
-    t->rest_ns = n1_ptrace_rest(t->rest_ns, harmed);
-    if (harmed)
-        t->rest_until = now + t->rest_ns;
+    count_race(e, &was, &call);
     if (good)
         deliver(e, p, t, &user, now);
     return good;
 }
 
+/* When we woke on the CPU of the thread it had to make room for us, and could not stop before we sleep. */
+static void step_aside(struct n1_ptrace *e, struct ptrace_process *p, struct ptrace_thread *t)
+{
+    if (e->cpus <= 1)
+        return;
+    int cpu = ptrace_cpu(p, t);
+    if (cpu < 0 || cpu != sched_getcpu())
+        return;
+    cpu_set_t others = e->allowed;
+    CPU_CLR(cpu, &others);
+    sched_setaffinity(0, sizeof(others), &others);
+}
+
 bool ptrace_take(struct n1_ptrace *e, struct ptrace_process *p, struct ptrace_thread *t)
 {
     int status, signal;
+    uint64_t slices;
     if (e->hold_count == PTRACE_HOLDS_MAX)
         return false;
     for (unsigned i = 0; i < e->hold_count; i++)
@@ -242,7 +288,8 @@ bool ptrace_take(struct n1_ptrace *e, struct ptrace_process *p, struct ptrace_th
             return false;
     if (!e->guarded)
         ptrace_guard(e, true);
-    int running = ptrace_running(p, t);
+    step_aside(e, p, t);
+    int running = ptrace_slices(t, &slices) ? ptrace_running(p, t) : -ESRCH;
     if (running <= 0) {
         if (running < 0)
             t->rest_until = n1_time_mono() + REST_REFUSED_NS;
@@ -270,14 +317,14 @@ bool ptrace_take(struct n1_ptrace *e, struct ptrace_process *p, struct ptrace_th
             e->stats.missed++;
             return false;
         }
-        if (e->cpus == 1 || hold->running - asked > SPIN_NS)
+        if (e->cpus <= 1 || hold->running - asked > SPIN_NS)
             ptrace_sleep(ON_TIME_NS);
     }
     switch (n1_ptrace_stop_kind(status, &signal)) {
     case N1_PTRACE_TRAP:
         if (hold->tid == t->tid)
-            return read_thread(e, p, t, hold);
-        let_go(e, hold, 0);
+            return read_thread(e, p, t, hold, slices);
+        release(e, hold, status);
         return false;
     case N1_PTRACE_ENDED:
         drop_hold(e, hold);

@@ -32,6 +32,8 @@ static void close_thread(struct ptrace_thread *t)
         close(t->schedstat);
     if (t->syscall >= 0)
         close(t->syscall);
+    if (t->stat >= 0)
+        close(t->stat);
 }
 
 static int by_tid(const void *a, const void *b)
@@ -63,7 +65,8 @@ void ptrace_scan(struct n1_ptrace *e, struct ptrace_process *p, n1_ns now)
             }
             close_thread(&p->threads[old++]);
         }
-        struct ptrace_thread t = {.tid = e->tids[i], .run_ns = UINT64_MAX, .moved = now, .syscall = -1};
+        struct ptrace_thread t = {
+            .tid = e->tids[i], .run_ns = UINT64_MAX, .moved = now, .syscall = -1, .stat = -1};
         t.schedstat = open_file(p, t.tid, "schedstat");
         if (t.schedstat >= 0)
             list[count++] = t;
@@ -92,7 +95,7 @@ static void read_run(struct ptrace_thread *t, n1_ns now)
     ssize_t len = pread(t->schedstat, text, sizeof(text) - 1, 0);
     if (len <= 0) { /* it ended */
         close_thread(t);
-        t->schedstat = t->syscall = -1;
+        t->schedstat = t->syscall = t->stat = -1;
         return;
     }
     text[len] = '\0';
@@ -143,4 +146,41 @@ int ptrace_running(const struct ptrace_process *p, struct ptrace_thread *t)
     if (len < 0)
         return -errno;
     return len >= 7 && !memcmp(text, "running", 7);
+}
+
+bool ptrace_slices(const struct ptrace_thread *t, uint64_t *ret)
+{
+    char text[96], *at = text;
+    ssize_t len = pread(t->schedstat, text, sizeof(text) - 1, 0);
+    if (len <= 0)
+        return false;
+    text[len] = '\0';
+    for (int i = 0; i < 3; i++)
+        *ret = strtoull(at, &at, 10);
+    return true;
+}
+
+int ptrace_cpu(const struct ptrace_process *p, struct ptrace_thread *t)
+{
+    enum { FIELD = 39, AFTER_NAME = 3 };
+    char text[1024];
+    if (t->stat < 0)
+        t->stat = open_file(p, t->tid, "stat");
+    ssize_t len = t->stat < 0 ? 0 : pread(t->stat, text, sizeof(text) - 1, 0);
+    text[len > 0 ? len : 0] = '\0';
+    const char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    for (int i = AFTER_NAME - 1; at && i < FIELD; i++) {
+        at = strchr(at, ' ');
+        at = at ? at + 1 : NULL;
+    }
+    return at && *at >= '0' && *at <= '9' ? atoi(at) : -1;
+}
+
+struct ptrace_thread *ptrace_thread_find(struct n1_ptrace *e, pid_t pid, pid_t tid)
+{
+    for (size_t i = 0; i < e->process_count; i++)
+        for (size_t k = 0; e->processes[i].pid == pid && k < e->processes[i].count; k++)
+            if (e->processes[i].threads[k].tid == tid)
+                return &e->processes[i].threads[k];
+    return NULL;
 }

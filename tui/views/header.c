@@ -192,6 +192,12 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
         snprintf(text, sizeof text, "%s %.0f Hz", engine_name(scene->engine), scene->rate_used);
     else
         snprintf(text, sizeof text, "%s", engine_name(scene->engine));
+    size_t named = strlen(text);
+    bool why = scene->engine_why && scene->engine_why[0];
+    if (why)
+        snprintf(text + named, sizeof text - named, ": %s", scene->engine_why);
+    if (why && col + 3 + n1_text_cols(text) > n1_canvas_cols(canvas))
+        text[named] = '\0';
     bool lowered = scene->rate_used > 0 && scene->rate_used < scene->rate_asked * 0.9;
     col = piece(canvas, row, col, lowered ? N1_ROLE_LOG_WARN : N1_ROLE_LABEL, text);
     col = loss(canvas, row, col, scene);
