@@ -25,7 +25,9 @@ static uint32_t rate_of(const struct n1_watch *watch)
     return (uint32_t)(1 / watch->config.sampling_interval_s + 0.5);
 }
 
-static bool filtered(void)
+static bool filtered;
+
+void n1_choose_prepare(void)
 {
     char text[4096];
     int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -34,7 +36,7 @@ static bool filtered(void)
         close(fd);
     text[len > 0 ? len : 0] = '\0';
     const char *at = strstr(text, "\nSeccomp:");
-    return at && atoi(at + strlen("\nSeccomp:")) == 2;
+    filtered = at && atoi(at + strlen("\nSeccomp:")) == 2;
 }
 
 enum n1_engine_why n1_choose_perf_refusal(void)
@@ -45,9 +47,9 @@ enum n1_engine_why n1_choose_perf_refusal(void)
     case -EACCES:
         return n1_perf_paranoid() > 2 ? N1_ENGINE_WHY_PARANOID : N1_ENGINE_WHY_POLICY;
     case -EPERM:
-        return filtered() ? N1_ENGINE_WHY_SECCOMP : N1_ENGINE_WHY_POLICY;
+        return filtered ? N1_ENGINE_WHY_SECCOMP : N1_ENGINE_WHY_POLICY;
     default:
-        return filtered() ? N1_ENGINE_WHY_SECCOMP : N1_ENGINE_WHY_ABSENT;
+        return filtered ? N1_ENGINE_WHY_SECCOMP : N1_ENGINE_WHY_ABSENT;
     }
 }
 

@@ -13,6 +13,9 @@
 
 struct n1_watch;
 
+/* Looks whether a filter of system calls lies over this process: to be called before we lay our own. */
+void n1_choose_prepare(void);
+
 /* Starts the engine that was asked for; when `auto` falls back, the reason is in the model. Returns 0 or the
  * refusal of each engine tried. */
 int n1_choose_engine(struct n1_watch *watch, struct n1_error *reterr);

@@ -6,6 +6,8 @@
 
 #include "sampler/engine/perf.h"
 #include "sampler/engine/perf_attr.h"
+#include "sampler/engine/ptrace.h"
+#include "sampler/engine/ptrace_plan.h"
 #include "sampler/target/proc_stat.h"
 
 #include "n1/sanitise.h"
@@ -133,6 +135,22 @@ static void check_perf(struct n1_doctor *doctor)
             doctor, N1_DOCTOR_LIMITED, "events on whole CPUs",
             "not permitted: threads shorter than a sampling period go unseen, and targets that switch "
             "often are slowed. sysctl kernel.perf_event_paranoid=0, CAP_PERFMON or root");
+}
+
+static void check_ptrace(struct n1_doctor *doctor)
+{
+    int err = n1_ptrace_probe();
+    if (err)
+        n1_doctor_line(
+            doctor, N1_DOCTOR_REFUSED, "engine ptrace",
+            "ptrace refused (%s). Allow it in the container's seccomp profile or add CAP_SYS_PTRACE",
+            strerror(-err));
+    else
+        n1_doctor_line(doctor, N1_DOCTOR_OK, "engine ptrace",
+                       "used where perf is refused, and for Python: at most %d stops a second of some ten "
+                       "microseconds, none in a system call",
+                       N1_PTRACE_RATE_MAX_HZ);
+    n1_doctor_line(doctor, N1_DOCTOR_OK, "engine nonstop", "CPython only; needs its memory to be readable");
 }
 
 /* The engine as it would be used says how large its rings may be. */
@@ -287,6 +305,7 @@ int n1_doctor(FILE *out, pid_t pid, void (*more)(struct n1_doctor *doctor))
     check_user(&doctor);
     check_seccomp(&doctor);
     check_perf(&doctor);
+    check_ptrace(&doctor);
     check_rings(&doctor);
     check_rate(&doctor);
     check_page_faults(&doctor);

@@ -6,6 +6,7 @@
 #include "sampler/doctor.h"
 
 #include "sampler/engine/perf.h"
+#include "sampler/engine/ptrace.h"
 #include "sampler/target/proc_stat.h"
 #include "sampler/target/threads.h"
 
@@ -68,11 +69,10 @@ static void check_memory(struct n1_doctor *doctor, const struct n1_process *proc
 static void check_ptrace(struct n1_doctor *doctor, const struct n1_process *process)
 {
     char text[8192];
-    int err = n1_proc_read(process->proc_fd, "syscall", text, 256, NULL);
+    struct n1_error why = {0};
 
-    if (err)
-        n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "engine ptrace on it", "%s. CAP_SYS_PTRACE or root",
-                       strerror(-err));
+    if (n1_ptrace_permitted(process->pid, &why) < 0)
+        n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "engine ptrace on it", "%s. %s", why.what, why.hint);
     else
         n1_doctor_line(doctor, N1_DOCTOR_OK, "engine ptrace on it", "and stacks of its blocked threads");
     if (n1_proc_read(process->proc_fd, "status", text, sizeof(text), NULL))

@@ -159,6 +159,10 @@ static const int calls[] = {
     SCMP_SYS(tgkill),
     SCMP_SYS(alarm),
     SCMP_SYS(setitimer),
+    /* the guard of a stop: the kernel ends a tracer that is held */
+    SCMP_SYS(timer_create),
+    SCMP_SYS(timer_settime),
+    SCMP_SYS(timer_delete),
     /* threads, the symbol helper, a guardian */
     SCMP_SYS(clone),
     SCMP_SYS(clone3),

@@ -363,6 +363,7 @@ int n1_watch_run(const struct n1_options *options)
     if (options->log)
         n1_log_open(options->log, N1_LOG_DEBUG);
     n1_targets_init(&watch.targets);
+    n1_choose_prepare();
     int rc = n1_rights_check(&err);
     if (rc == 0)
         rc = n1_rights_reduce(&err);
