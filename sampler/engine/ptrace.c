@@ -50,7 +50,8 @@ static void serve(struct n1_ptrace *e, uint64_t deadlines)
     if (e->credit > N1_PTRACE_BURST_MAX)
         e->credit = N1_PTRACE_BURST_MAX;
     size_t count = ptrace_choose(e, now, choices, sizeof(choices) / sizeof(*choices));
-    for (size_t i = 0; i < count && e->credit >= 1; i++) {
+    uint64_t changes = e->changes;
+    for (size_t i = 0; i < count && e->credit >= 1 && changes == e->changes; i++) {
         if (now < choices[i].process->rest_until)
             continue;
         unsigned held = e->hold_count;
@@ -69,12 +70,16 @@ static void drain(void *self, bool all)
     for (;;) {
         uint64_t deadlines = n1_ticks_take(&e->ticks);
         bool soon = ptrace_collect(e);
+        if (e->hold_count) /* we are at work: the guard's time starts anew */
+            ptrace_guard(e, true);
         if (deadlines && !e->paused)
             serve(e, deadlines);
-        else if (!soon || n1_time_mono() - start > STAY_NS)
+        else if (!soon)
             break;
         else
             ptrace_sleep(MS);
+        if (n1_time_mono() - start > STAY_NS) /* the rest of the sampler has work, too */
+            break;
     }
     bool held = e->hold_count > 0;
     ptrace_guard(e, held);
@@ -124,6 +129,7 @@ static int add_process(void *self, pid_t pid, struct n1_error *reterr)
     if (!more)
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     e->processes = more;
+    e->changes++;
     struct ptrace_process *p = &more[e->process_count];
     *p = (struct ptrace_process){.pid = pid};
     snprintf(path, sizeof(path), "/proc/%d", (int)pid);
@@ -141,6 +147,7 @@ static void remove_process(void *self, pid_t pid)
     for (size_t i = 0; i < e->process_count; i++) {
         if (e->processes[i].pid != pid)
             continue;
+        e->changes++;
         ptrace_threads_finish(&e->processes[i]);
         close(e->processes[i].proc_fd);
         e->processes[i] = e->processes[--e->process_count];

@@ -18,6 +18,8 @@ struct ptrace_thread {
     int schedstat, syscall, stat; /* files of /proc/PID/task/TID; the last two -1: not open yet */
     uint64_t run_ns;              /* as schedstat told last; UINT64_MAX: not read yet */
     uint64_t owed_ns;             /* CPU time that no sample stands for yet */
+    uint64_t slices;              /* times it was given a CPU, as schedstat told last */
+    uint64_t owed_slices;         /* the same since its last sample */
     n1_ns moved;                  /* when run_ns was seen to grow */
     n1_ns rest_until, rest_ns;
 };
@@ -52,6 +54,7 @@ struct n1_ptrace {
     bool paused;
     struct ptrace_process *processes;
     size_t process_count;
+    uint64_t changes; /* of the list: the sink may remove a process in the midst of a deadline */
     pid_t *tids;
     size_t tids_cap;
     struct ptrace_hold holds[PTRACE_HOLDS_MAX];

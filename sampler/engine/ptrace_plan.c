@@ -84,6 +84,14 @@ n1_ns n1_pauses_quantile(const struct n1_pauses *pauses, double quantile)
     return 0;
 }
 
+bool n1_ptrace_worth(uint64_t owed_ns, uint64_t slices)
+{
+    /* At a stop the thread is on its way to sleep with the chance WAY_NS * slices / owed. */
+    const double way_ns = 2000, harmless_ns = 2e9;
+    double owed = (double)owed_ns;
+    return owed_ns && owed * owed >= way_ns * harmless_ns * (double)slices;
+}
+
 n1_ns n1_ptrace_rest(n1_ns rest, bool harmed)
 {
     const n1_ns most = 60 * N1_SECOND_NS;

@@ -50,6 +50,12 @@ void n1_pauses_add(struct n1_pauses *pauses, n1_ns ns);
 /* The upper end of the class that holds the quantile (0 to 1); 0 when there is none. */
 n1_ns n1_pauses_quantile(const struct n1_pauses *pauses, double quantile);
 
+/* Whether CPU time that no sample stands for is worth a stop, in view of the harm one may do: a thread that
+ * sleeps after each few microseconds is caught on its way to sleep more often than one that computes. The
+ * more slices the time came in, the more of it is asked for: on average one call cut short in two seconds of
+ * CPU time. */
+bool n1_ptrace_worth(uint64_t owed_ns, uint64_t slices);
+
 /* How long a thread is left alone after a stop cut a call of its short: doubled each time, up to a minute;
  * each stop that did no harm takes an eighth off, down to nothing below a second. */
 n1_ns n1_ptrace_rest(n1_ns rest, bool harmed);

@@ -231,6 +231,7 @@ static void deliver(struct n1_ptrace *e, const struct ptrace_process *p, struct 
                                    .cpu = N1_CPU_UNKNOWN,
                                    .user = *user};
     t->owed_ns -= sample.weight_ns;
+    t->owed_slices = 0;
     e->sink.sample(e->sink.context, &sample);
 }
 

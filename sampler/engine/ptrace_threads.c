@@ -89,19 +89,36 @@ void ptrace_threads_finish(struct ptrace_process *p)
     p->count = 0;
 }
 
+/* The first and the third of its three figures. */
+static bool read_schedstat(const struct ptrace_thread *t, uint64_t *ret_run, uint64_t *ret_slices)
+{
+    char text[96], *at = text;
+    uint64_t figures[3];
+    ssize_t len = pread(t->schedstat, text, sizeof(text) - 1, 0);
+    if (len <= 0)
+        return false;
+    text[len] = '\0';
+    for (int i = 0; i < 3; i++)
+        figures[i] = strtoull(at, &at, 10);
+    *ret_run = figures[0];
+    *ret_slices = figures[2];
+    return true;
+}
+
 static void read_run(struct ptrace_thread *t, n1_ns now)
 {
-    char text[96];
-    ssize_t len = pread(t->schedstat, text, sizeof(text) - 1, 0);
-    if (len <= 0) { /* it ended */
+    uint64_t run, slices;
+    if (!read_schedstat(t, &run, &slices)) { /* it ended */
         close_thread(t);
         t->schedstat = t->syscall = t->stat = -1;
         return;
     }
-    text[len] = '\0';
-    uint64_t run = strtoull(text, NULL, 10);
-    if (t->run_ns == UINT64_MAX || run < t->run_ns)
+    if (t->run_ns == UINT64_MAX || run < t->run_ns || slices < t->slices) {
         t->run_ns = run;
+        t->slices = slices;
+    }
+    t->owed_slices += slices - t->slices;
+    t->slices = slices;
     if (run == t->run_ns)
         return;
     t->owed_ns += run - t->run_ns;
@@ -122,7 +139,8 @@ size_t ptrace_choose(struct n1_ptrace *e, n1_ns now, struct ptrace_choice *ret, 
             if (t->schedstat < 0 || (!lately && (e->ticks.served + k) % IDLE_EVERY))
                 continue;
             read_run(t, now);
-            if (!t->owed_ns || now - t->moved > MOVED_LATELY_NS || now < t->rest_until || now < p->rest_until)
+            if (!n1_ptrace_worth(t->owed_ns, t->owed_slices) || now - t->moved > MOVED_LATELY_NS ||
+                now < t->rest_until || now < p->rest_until)
                 continue;
             size_t at = count < most ? count++ : most;
             for (; at > 0 && ret[at - 1].thread->owed_ns < t->owed_ns; at--)
@@ -150,14 +168,8 @@ int ptrace_running(const struct ptrace_process *p, struct ptrace_thread *t)
 
 bool ptrace_slices(const struct ptrace_thread *t, uint64_t *ret)
 {
-    char text[96], *at = text;
-    ssize_t len = pread(t->schedstat, text, sizeof(text) - 1, 0);
-    if (len <= 0)
-        return false;
-    text[len] = '\0';
-    for (int i = 0; i < 3; i++)
-        *ret = strtoull(at, &at, 10);
-    return true;
+    uint64_t run;
+    return read_schedstat(t, &run, ret);
 }
 
 int ptrace_cpu(const struct ptrace_process *p, struct ptrace_thread *t)

@@ -105,11 +105,23 @@ static void rests(void **state)
     assert_in_range(clean, 10, 60);
 }
 
+static void worth(void **state)
+{
+    (void)state;
+    assert_false(n1_ptrace_worth(0, 0));
+    assert_true(n1_ptrace_worth(1, 0));
+    assert_true(n1_ptrace_worth(10 * 1000000, 3));    /* computes: 10 ms in slices of 3 */
+    assert_false(n1_ptrace_worth(10 * 1000000, 500)); /* an event loop: 20 us each */
+    assert_false(n1_ptrace_worth(100 * 1000000, 5000));
+    assert_true(n1_ptrace_worth(200 * 1000000, 10000));
+    assert_true(n1_ptrace_worth(UINT64_MAX, UINT64_MAX));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates),  cmocka_unit_test(stops), cmocka_unit_test(cut_short),
-        cmocka_unit_test(pauses), cmocka_unit_test(rests),
+        cmocka_unit_test(pauses), cmocka_unit_test(rests), cmocka_unit_test(worth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
