@@ -270,11 +270,11 @@ static void check_uprobes(struct n1_doctor *doctor)
 {
     if (read_number("/sys/bus/event_source/devices/uprobe/type", -1) < 0)
         n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "uprobe events", "this kernel has no uprobe events");
-    else if (has_cap(CAP_PERFMON) || has_cap(CAP_SYS_ADMIN))
-        n1_doctor_line(doctor, N1_DOCTOR_OK, "uprobe events", "permitted; not used by this version");
+    else if (has_cap(CAP_SYS_ADMIN)) /* CAP_PERFMON is not enough for these */
+        n1_doctor_line(doctor, N1_DOCTOR_OK, "uprobe events", "permitted: leaks --trace");
     else
         n1_doctor_line(doctor, N1_DOCTOR_REFUSED, "uprobe events",
-                       "need CAP_PERFMON, run as root; not used by this version");
+                       "need CAP_SYS_ADMIN: no leaks --trace. Run as root");
 }
 
 static void check_proc(struct n1_doctor *doctor)

@@ -133,8 +133,8 @@ static int open_side(struct n1_allocations *a, struct n1_error *reterr)
     if (rc == 0)
         rc = n1_side_add(a->side, a->target->pid, a->target->process->proc_fd, reterr);
     if (rc == N1_E_NOT_PERMITTED || rc == -EACCES || rc == -EPERM)
-        rc = n1_error_hint(reterr, N1_E_NOT_PERMITTED, "run as root, or give n1top-sampler CAP_PERFMON",
-                           "probes on the allocator need CAP_PERFMON");
+        rc = n1_error_hint(reterr, N1_E_NOT_PERMITTED, "run as root, or give n1top-sampler CAP_SYS_ADMIN",
+                           "probes on the allocator need CAP_SYS_ADMIN");
     return rc;
 }
 
@@ -532,8 +532,8 @@ size_t n1_allocations_publish(struct n1_allocations *a)
            (unsigned long long)a->cost.lost, (unsigned long long)a->blocks.refused);
     for (size_t s = 0; list && s < a->blocks.stack_count; s++) {
         const struct n1_block_stack *k = &a->blocks.stacks[s];
-        n1_log(N1_LOG_DEBUG, "allocations", "stack %zu: %llu allocated, %llu freed, %llu blocks, %llu bytes", s,
-               (unsigned long long)k->allocated, (unsigned long long)k->freed,
+        n1_log(N1_LOG_DEBUG, "allocations", "stack %zu: %llu allocated, %llu freed, %llu blocks, %llu bytes",
+               s, (unsigned long long)k->allocated, (unsigned long long)k->freed,
                (unsigned long long)k->live_blocks, (unsigned long long)k->live_bytes);
         double bytes = n1_block_stack_growth(&a->blocks, &a->blocks.stacks[s]);
         if (bytes * (double)a->cost.one_in >= LEAST_GROWTH)

@@ -126,8 +126,8 @@ static void test_what_sampling_needs_is_there(void **state)
 static int rights_left(void)
 {
     struct rlimit core;
-    static const cap_value_t gone[] = {CAP_DAC_OVERRIDE, CAP_SYS_MODULE, CAP_SYS_ADMIN, CAP_SETPCAP,
-                                       CAP_NET_ADMIN,    CAP_CHOWN,      CAP_MKNOD,     CAP_SYS_RAWIO};
+    static const cap_value_t gone[] = {CAP_DAC_OVERRIDE, CAP_SYS_MODULE, CAP_SYS_BOOT, CAP_SETPCAP,
+                                       CAP_NET_ADMIN,    CAP_CHOWN,      CAP_MKNOD,    CAP_SYS_RAWIO};
     if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
         return 1;
     if (getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_max != 0)
