@@ -6,6 +6,8 @@
  */
 #include "sampler/alarms.h"
 
+#include "sampler/waits/waits.h"
+
 #include "n1/culprit.h"
 
 #include <errno.h>
@@ -32,7 +34,11 @@ int n1_alarms_init(struct n1_alarms *alarms, struct n1_feed *feed, const struct 
         return rc;
     alarms->before = n1_profile_create();
     alarms->now = n1_profile_create();
-    return alarms->before && alarms->now ? 0 : n1_error_set(reterr, -ENOMEM, "out of memory");
+    alarms->waits_before = n1_wait_view_create();
+    alarms->waits_now = n1_wait_view_create();
+    return alarms->before && alarms->now && alarms->waits_before && alarms->waits_now
+               ? 0
+               : n1_error_set(reterr, -ENOMEM, "out of memory");
 }
 
 void n1_alarms_finish(struct n1_alarms *alarms)
@@ -41,6 +47,8 @@ void n1_alarms_finish(struct n1_alarms *alarms)
         free(alarms->open[i].stacks);
     n1_profile_destroy(alarms->before);
     n1_profile_destroy(alarms->now);
+    n1_wait_view_destroy(alarms->waits_before);
+    n1_wait_view_destroy(alarms->waits_now);
     n1_reader_close(alarms->reader);
     *alarms = (struct n1_alarms){0};
 }
@@ -52,6 +60,15 @@ static void feed_points(struct n1_rules *rules, const struct n1_metrics *m, n1_n
     for (int id = 0; id < N1_METRIC_COUNT; id++)
         if (n1_rules_wants((enum n1_metric_id)id) && points[id].valid && points[id].time >= now)
             n1_rules_feed(rules, (enum n1_metric_id)id, &points[id], 1);
+}
+
+static void feed_waits(struct n1_target *t, n1_ns now)
+{
+    struct n1_metric_point points[N1_METRIC_COUNT];
+    n1_waits_points(t, now, points);
+    for (int id = N1_METRIC_WAIT_LOCK; id <= N1_METRIC_WAIT_DEEP; id++)
+        if (n1_rules_wants((enum n1_metric_id)id) && points[id].valid)
+            n1_rules_feed(t->rules, (enum n1_metric_id)id, &points[id], 1);
 }
 
 /* Did the CPU time go elsewhere? The last ten seconds against the minute before them. */
@@ -157,6 +174,11 @@ static void find_culprits(struct n1_alarms *alarms, const struct n1_target *t, s
     uint32_t chosen[N1_ANOMALY_CULPRITS], fresh[N1_ANOMALY_CULPRITS];
     struct n1_model_anomaly found = {0};
     size_t count = 0, news = 0;
+    if (n1_alarm_of_waits(alarm->event.rule)) {
+        if (n1_reader_begin(alarms->reader) >= 0)
+            n1_alarm_waits(alarms, t, alarm, now);
+        return;
+    }
     if (alarm->stacks && t->seen && !by_faults(alarms, &alarm->event))
         news = n1_seen_new(t->seen, alarms->w, alarm->stacks, fresh, N1_ANOMALY_CULPRITS);
     if (n1_reader_begin(alarms->reader) < 0)
@@ -233,8 +255,8 @@ static void on_event(struct n1_alarms *alarms, struct n1_target *t, const struct
         if (alarms->open_count == N1_ALARMS_OPEN_MAX)
             return;
         alarm = &alarms->open[alarms->open_count++];
-        *alarm = (struct n1_alarm){.pid = t->pid};
-        if (is_jump(event) && !t->gone)
+        *alarm = (struct n1_alarm){.pid = t->pid, .begun = now};
+        if (is_jump(event) && !t->gone && !n1_alarm_of_waits(event->rule))
             alarm->stacks = malloc(sizeof *alarm->stacks);
         if (alarm->stacks) {
             n1_stacks_take(alarms->feed, t, alarm->stacks);
@@ -244,6 +266,8 @@ static void on_event(struct n1_alarms *alarms, struct n1_target *t, const struct
     alarm->event = *event;
     describe(alarms, t, alarm);
     find_culprits(alarms, t, alarm, now);
+    if (begins && n1_alarm_of_waits(event->rule) && !t->gone)
+        alarm->look_again = true;
     if (begins)
         alarm->index = n1_writer_anomaly(alarms->w, &alarm->entry);
     else
@@ -258,7 +282,7 @@ static void look_again(struct n1_alarms *alarms, struct n1_targets *targets, n1_
     for (size_t i = alarms->open_count; i-- > 0;) {
         struct n1_alarm *alarm = &alarms->open[i];
         struct n1_target *t = n1_targets_find(targets, alarm->pid);
-        if (!alarm->look_again || !t || now < alarm->stacks->time + N1_SECOND_NS / 2)
+        if (!alarm->look_again || !t || now < alarm->begun + N1_SECOND_NS / 2)
             continue;
         alarm->look_again = false;
         find_culprits(alarms, t, alarm, now);
@@ -304,6 +328,7 @@ static void look_at(struct n1_alarms *alarms, struct n1_target *t, n1_ns now)
         t->rules_over = true;
     } else if (t->metrics) {
         feed_points(t->rules, t->metrics, now);
+        feed_waits(t, now);
         if (alarms->host)
             feed_points(t->rules, alarms->host, now);
         if (now >= t->next_shift && alarms->params[N1_RULE_HOT_SHIFT].enabled > 0) {

@@ -4,6 +4,8 @@
  */
 #include "sampler/figures.h"
 
+#include "sampler/waits/waits.h"
+
 #include "n1/metric.h"
 
 #include <stdio.h>
@@ -26,12 +28,33 @@ void n1_figures_finish(struct n1_figures *f)
     f->host = NULL;
 }
 
+static bool of_waits(int id)
+{
+    return id >= N1_METRIC_WAIT_LOCK && id <= N1_METRIC_WAIT_DEEP;
+}
+
+static void push_waits(struct n1_figures *f, struct n1_target *t, n1_ns now)
+{
+    struct n1_metric_point points[N1_METRIC_COUNT];
+    struct n1_series_set *series = &t->series;
+    n1_waits_points(t, now, points);
+    for (int id = N1_METRIC_WAIT_LOCK; id <= N1_METRIC_WAIT_DEEP; id++) {
+        if (!series->id[id])
+            series->id[id] = n1_writer_series(f->w, (uint32_t)id, t->id);
+        if (series->id[id] && points[id].valid)
+            n1_writer_point(f->w, series->id[id], now, points[id].value);
+        else if (series->id[id] && !series->unknown[id])
+            n1_writer_point_unknown(f->w, series->id[id], now, n1_writer_string_z(f->w, n1_waits_reason(t)));
+        series->unknown[id] = !points[id].valid;
+    }
+}
+
 static void push(struct n1_figures *f, const struct n1_metrics *m, struct n1_series_set *series,
                  enum n1_metric_scope scope, uint32_t scope_id, n1_ns now)
 {
     const struct n1_metric_point *points = n1_metrics_points(m);
     for (int id = 0; id < N1_METRIC_COUNT; id++) {
-        if (n1_metric_info((enum n1_metric_id)id)->scope != scope)
+        if (n1_metric_info((enum n1_metric_id)id)->scope != scope || of_waits(id))
             continue;
         if (!series->id[id])
             series->id[id] = n1_writer_series(f->w, (uint32_t)id, scope_id);
@@ -66,6 +89,7 @@ void n1_figures_read(struct n1_figures *f, struct n1_targets *targets, n1_ns now
         if (t->gone || !t->metrics || n1_metrics_read(t->metrics, now) < 0)
             continue;
         push(f, t->metrics, &t->series, N1_SCOPE_PROCESS, t->id, now);
+        push_waits(f, t, now);
         push_threads(f, t);
         char state = n1_metrics_state(t->metrics);
         n1_writer_process_state(f->w, t->id,

@@ -166,6 +166,7 @@ static int add(void *context, const struct n1_model_wait *wait, uint64_t ns, boo
                               .function_id = f ? f->id : 0,
                               .function = f ? f->name : "[other]",
                               .module = f ? f->module_name : "",
+                              .model_function = f ? f->function : 0,
                               .resource = wait->resource};
     struct n1_wait_row *row = row_of(v, &key);
     if (!row)

@@ -47,6 +47,11 @@ enum n1_metric_level { N1_LEVEL_HEADLINE, N1_LEVEL_DETAIL };
     X(P##_FULL_TOTAL, N ".full_total", NS, COUNTER, SCOPE, DETAIL, "time every task waited for " WHAT,       \
       F " full total")
 
+/* Time of the threads blocked, summed, by what they waited for (sampler/waits). */
+#define N1_METRIC_WAIT(X, P, N, WHAT)                                                                        \
+    X(WAIT_##P, "wait." N, NS, COUNTER, PROCESS, DETAIL, "time its threads waited for " WHAT,                \
+      "/proc/PID/task/TID/schedstat and syscall")
+
 /* X(id, name, unit, kind, scope, level, one-liner, source) */
 #define N1_METRIC_MAP(X)                                                                                     \
     X(CPU_TOTAL, "cpu.total", NS, COUNTER, PROCESS, HEADLINE,                                                \
@@ -141,6 +146,19 @@ enum n1_metric_level { N1_LEVEL_HEADLINE, N1_LEVEL_DETAIL };
     X(GC_CPU, "gc.cpu", NS, COUNTER, PROCESS, DETAIL,                                                        \
       "CPU time of garbage collector threads, known by their names",                                         \
       "/proc/PID/task/TID/schedstat of JVM, V8 and other collectors' threads")                               \
+    N1_METRIC_WAIT(X, LOCK, "lock", "locks")                                                                 \
+    N1_METRIC_WAIT(X, DISK, "disk", "storage")                                                               \
+    N1_METRIC_WAIT(X, NET, "net", "sockets")                                                                 \
+    N1_METRIC_WAIT(X, SLEEP, "sleep", "a time to come")                                                      \
+    N1_METRIC_WAIT(X, POLL, "poll", "one of several descriptors")                                            \
+    N1_METRIC_WAIT(X, PIPE, "pipe", "pipes and queues")                                                      \
+    N1_METRIC_WAIT(X, GIL, "gil", "the interpreter's lock")                                                  \
+    N1_METRIC_WAIT(X, GC, "gc", "a collector")                                                               \
+    N1_METRIC_WAIT(X, OTHER, "other", "something else")                                                      \
+    X(WAIT_DEADLOCKED, "wait.deadlocked", COUNT, GAUGE, PROCESS, DETAIL,                                     \
+      "threads that wait for each other in a circle", "owners of the locks waited for")                      \
+    X(WAIT_DEEP, "wait.uninterruptible", NS, GAUGE, PROCESS, DETAIL,                                         \
+      "age of the longest wait now that nothing can end but the device", "/proc/PID/task/TID/stat state D")  \
     X(THREAD_CPU, "thread.cpu", NS, COUNTER, THREAD, HEADLINE, "CPU time of the thread",                     \
       "/proc/PID/task/TID/schedstat field 1")                                                                \
     X(THREAD_WAIT, "thread.wait", NS, COUNTER, THREAD, HEADLINE,                                             \

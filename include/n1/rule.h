@@ -41,6 +41,24 @@
       "collector threads take much of the process's CPU time", 0.1, 0, 6, 15, 60, 30, 300, 0.3)              \
     X(HOT_SHIFT, "hot_shift", INFO, PPM, COUNT, "the CPU time went to other functions than before", 0, 0, 6, \
       15, 60, 30, 60, 0.4)                                                                                   \
+    X(LOCK_CONTENTION, "lock_contention", WARNING, PPM, WAIT_LOCK,                                           \
+      "threads wait for locks much more than in the last minute", 0.5, 0.5, 6, 15, 60, 30, 300, 0)           \
+    X(DEADLOCK, "deadlock", CRITICAL, COUNT, WAIT_DEADLOCKED,                                                \
+      "threads wait for each other's locks in a circle: they never go on", 0, 0, 6, 15, 60, 30, 300, 1)      \
+    X(IO_STALL, "io_stall", WARNING, PPM, WAIT_DISK,                                                         \
+      "threads wait for storage much more than in the last minute", 0.5, 0.5, 6, 15, 60, 30, 300, 0)         \
+    X(UNINTERRUPTIBLE, "uninterruptible", CRITICAL, NS, WAIT_DEEP,                                           \
+      "a thread stands in an uninterruptible wait (state D)", 0, 0, 6, 15, 60, 30, 300, 2)                   \
+    X(RUN_QUEUE, "run_queue", WARNING, PPM, CPU_WAIT,                                                        \
+      "threads wait for a CPU much more than in the last minute", 0.5, 0.5, 6, 15, 60, 30, 300, 0)           \
+    X(STEAL, "steal", WARNING, PPM, HOST_CPU_STEAL, "the hypervisor gives the host's CPUs to others", 0.3,   \
+      0.5, 6, 15, 60, 30, 300, 0)                                                                            \
+    X(THROTTLED, "cpu_throttled", WARNING, PPM, CGROUP_CPU_THROTTLED_TIME,                                   \
+      "the cgroup's CPU quota stops the process", 0, 0, 6, 15, 60, 30, 300, 0.1)                             \
+    X(MEMORY_PRESSURE, "memory_pressure", WARNING, PPM, CGROUP_PSI_MEM_SOME_TOTAL,                           \
+      "tasks of the cgroup stand still for want of memory", 0, 0, 6, 15, 60, 30, 300, 0.2)                   \
+    X(IO_PRESSURE, "io_pressure", WARNING, PPM, CGROUP_PSI_IO_FULL_TOTAL,                                    \
+      "all tasks of the cgroup stand still for storage", 0.3, 0.5, 6, 15, 60, 30, 300, 0)                    \
     X(TARGET_GONE, "target_gone", WARNING, COUNT, COUNT, "the process ended", 0, 0, 6, 15, 60, 30, 60, 0)
 
 enum n1_rule {
@@ -61,7 +79,8 @@ enum n1_rule {
     X(rule, baseline_s, false, 10, 600, "seconds of past that say what is expected of a jump")               \
     X(rule, window_s, false, 12, 60, "seconds of steady growth; ten and sixty times as long count too")      \
     X(rule, settle_s, false, 10, 3600, "seconds after which a new level is the expected one")                \
-    X(rule, level, false, 0, 1e12, "where a rule with a level begins: a share (1 is all), or events a second")
+    X(rule, level, false, 0, 1e12,                                                                           \
+      "where a rule with a level begins: a share (1 is all), seconds, a number, or events a second")
 
 struct n1_rule_params {
 #define X(rule, field, boolean, least, most, text) double field;

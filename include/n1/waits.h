@@ -15,6 +15,7 @@ struct n1_wait_row {
     enum n1_wait_class wait_class;
     uint64_t function_id;          /* as n1_profile_function.id */
     const char *function, *module; /* owned by the view */
+    uint32_t model_function;       /* model id; 0: a frame without a name */
     uint32_t resource;             /* model string; 0 none */
     uint64_t ns;                   /* inside the window */
     uint64_t count;                /* waits seen; a least number where they were too short to tell apart */

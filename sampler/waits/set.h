@@ -51,7 +51,8 @@ struct n1_wait_set {
     struct n1_wait_thread *list; /* by tid */
     size_t count, capacity, kept, turn;
     n1_ns synced, cycles_at;
-    bool refused; /* the kernel does not tell what its threads wait for */
+    uint64_t class_ns[N1_WAIT_OTHER + 1]; /* blocked so far, by class */
+    bool refused;                         /* the kernel does not tell what its threads wait for */
     n1_ns refused_at;
     struct n1_sockets sockets;
 };

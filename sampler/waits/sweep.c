@@ -292,12 +292,16 @@ static void sweep_thread(struct n1_waits *waits, struct n1_wait_set *set, struct
     thread->known = true;
     tell_queue(waits, t, thread, now);
     if (thread->blocked && same) {
+        set->class_ns[thread->wait_class] += idle;
         goes_on(waits, set, t, thread, now);
         return;
     }
     if (thread->frame_count)
         refine(waits, thread);
     bool was = thread->blocked;
+    enum n1_wait_class old_class =
+        thread->wait_class; /* of the wait that is over; a look tells of the next */
+    uint32_t old_owner = thread->owner, old_flags = thread->flags;
     struct n1_model_wait wait = {0};
     enum seen seen = SEEN_NOT;
     if (set->refused)
@@ -311,9 +315,11 @@ static void sweep_thread(struct n1_waits *waits, struct n1_wait_set *set, struct
         set->refused_at = now;
     }
     uint64_t part = was && seen != SEEN_RUNNING ? idle / 2 : was ? idle : 0;
+    if (was)
+        set->class_ns[old_class] += part;
     if (was && thread->open) {
         if (slices > 1) /* others came between, which nobody saw */
-            n1_writer_wait_owner(w, thread->index, thread->owner, thread->flags | N1_WAIT_PART);
+            n1_writer_wait_owner(w, thread->index, old_owner, old_flags | N1_WAIT_PART);
         n1_wait_thread_close(thread, w, before + part);
     }
     thread->blocked = false;
@@ -326,6 +332,7 @@ static void sweep_thread(struct n1_waits *waits, struct n1_wait_set *set, struct
         thread->flags = 0;
         thread->frame_count = 0;
         thread->lock = (struct n1_lock){0};
+        thread->wait_class = N1_WAIT_OTHER;
         seen = SEEN_BLOCKED;
     }
     if (seen != SEEN_BLOCKED)
@@ -339,6 +346,7 @@ static void sweep_thread(struct n1_waits *waits, struct n1_wait_set *set, struct
         knew = true;
     }
     thread->flags |= !knew ? N1_WAIT_BEFORE : slices > 1 ? N1_WAIT_PART : 0;
+    set->class_ns[thread->wait_class] += thread->pending_ns;
     begin(waits, thread, &wait, start);
 }
 
@@ -426,25 +434,34 @@ void n1_waits_remap(struct n1_waits *waits, const struct n1_remap *remap)
             n1_wait_set_remap(waits->feed->targets->items[i]->waits, remap);
 }
 
-void n1_waits_now(const struct n1_target *t, struct n1_waits_now *ret)
+static const enum n1_metric_id class_metrics[N1_WAIT_OTHER + 1] = {
+    [N1_WAIT_LOCK] = N1_METRIC_WAIT_LOCK,   [N1_WAIT_DISK] = N1_METRIC_WAIT_DISK,
+    [N1_WAIT_NET] = N1_METRIC_WAIT_NET,     [N1_WAIT_SLEEP] = N1_METRIC_WAIT_SLEEP,
+    [N1_WAIT_POLL] = N1_METRIC_WAIT_POLL,   [N1_WAIT_PIPE] = N1_METRIC_WAIT_PIPE,
+    [N1_WAIT_GIL] = N1_METRIC_WAIT_GIL,     [N1_WAIT_GC] = N1_METRIC_WAIT_GC,
+    [N1_WAIT_OTHER] = N1_METRIC_WAIT_OTHER,
+};
+
+void n1_waits_points(const struct n1_target *t, n1_ns now, struct n1_metric_point *ret)
 {
-    *ret = (struct n1_waits_now){0};
-    if (!t->waits)
-        return;
-    ret->threads = (uint32_t)t->waits->count;
-    for (size_t i = 0; i < t->waits->count; i++) {
-        const struct n1_wait_thread *thread = &t->waits->list[i];
+    const struct n1_wait_set *set = t->waits;
+    bool known = set && set->synced && !set->refused;
+    int64_t dead = 0, deep = 0;
+    for (size_t i = 0; known && i < set->count; i++) {
+        const struct n1_wait_thread *thread = &set->list[i];
         if (!thread->open || !thread->blocked)
             continue;
-        ret->blocked++;
-        ret->by_class[thread->wait_class <= N1_WAIT_OTHER ? thread->wait_class : N1_WAIT_OTHER]++;
-        ret->dead += (thread->flags & N1_WAIT_DEAD) != 0;
-        if (!(thread->flags & N1_WAIT_DEEP))
-            continue;
-        ret->deep++;
-        if (!ret->deep_since || thread->start < ret->deep_since) {
-            ret->deep_since = thread->start;
-            ret->deep_wait = thread->resource;
-        }
+        dead += (thread->flags & N1_WAIT_DEAD) != 0;
+        if ((thread->flags & N1_WAIT_DEEP) && now > thread->start && (int64_t)(now - thread->start) > deep)
+            deep = (int64_t)(now - thread->start);
     }
+    for (int c = N1_WAIT_LOCK; c <= N1_WAIT_OTHER; c++)
+        ret[class_metrics[c]] = (struct n1_metric_point){now, known ? (int64_t)set->class_ns[c] : 0, known};
+    ret[N1_METRIC_WAIT_DEADLOCKED] = (struct n1_metric_point){now, dead, known};
+    ret[N1_METRIC_WAIT_DEEP] = (struct n1_metric_point){now, deep, known};
+}
+
+const char *n1_waits_reason(const struct n1_target *t)
+{
+    return t->waits && t->waits->refused ? "/proc/PID/syscall may not be read" : "not looked at yet";
 }

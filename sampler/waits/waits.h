@@ -40,15 +40,11 @@ void n1_waits_stats(const struct n1_waits *waits, struct n1_waits_stats *ret);
 /* One look at every thread of a target, for a dump: an open wait for each that is blocked. */
 void n1_waits_look(struct n1_waits *waits, struct n1_target *t, n1_ns now);
 
-/* What a target's threads wait for at this moment. */
-struct n1_waits_now {
-    uint32_t threads, blocked, deep; /* deep: in state D */
-    uint32_t by_class[N1_WAIT_OTHER + 1];
-    uint32_t dead;      /* threads in deadlocks */
-    n1_ns deep_since;   /* start of the longest wait in state D; 0: none */
-    uint32_t deep_wait; /* its resource, string */
-};
-void n1_waits_now(const struct n1_target *t, struct n1_waits_now *ret);
+/* A target's figures of waits (N1_METRIC_WAIT_*) into an array by metric id; the others are left alone. What
+ * is not known, because nothing has been swept yet or the kernel refuses, is invalid. */
+void n1_waits_points(const struct n1_target *t, n1_ns now, struct n1_metric_point *ret);
+/* Why they are invalid, static. */
+const char *n1_waits_reason(const struct n1_target *t);
 
 void n1_wait_set_destroy(struct n1_wait_set *set); /* of a target that goes; NULL is fine */
 

@@ -222,3 +222,19 @@ struct n1_detected n1_detect_growth(struct n1_steps s, const struct n1_rule_para
     d.raised = grown >= d.threshold && least[BLOCKS - 1] > highest;
     return d;
 }
+
+struct n1_detected n1_detect_level(struct n1_steps s, double line, int want)
+{
+    struct n1_detected d = {.value = NAN, .expected = 0, .threshold = line};
+    int there = 0;
+
+    for (size_t i = s.count; i-- > 0;) {
+        if (!((double)s.value[i] >= line))
+            continue;
+        there++;
+        d.ago = s.count - 1 - i;
+        d.value = isnan(d.value) ? (double)s.value[i] : fmax(d.value, (double)s.value[i]);
+    }
+    d.raised = s.count > 0 && (double)s.value[s.count - 1] >= line && there >= want;
+    return d;
+}

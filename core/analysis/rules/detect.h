@@ -49,4 +49,7 @@ double n1_detect_grown(struct n1_steps steps, size_t window);
 /* Median of n > 0 values, which it orders anew. */
 double n1_detect_median(double *values, size_t n);
 
+/* At least `want` of the last seconds, the last one among them, stand at `line` or above. */
+struct n1_detected n1_detect_level(struct n1_steps s, double line, int want);
+
 #endif

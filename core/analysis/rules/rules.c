@@ -17,6 +17,7 @@ enum {
     STEPS = N1_RULE_STEPS,
     GAP_S = 5,        /* a counter's rate is spread over a gap as long as that, no longer */
     UNKNOWN_S = 10,   /* an episode whose figure is unknown for so long is over */
+    LEVEL_S = 3,      /* seconds looked at for a level: all but one of them stand there */
     CALM_S = 3,       /* evaluations below the line that end an episode */
     EPISODES_S = 300, /* episodes in the past are looked beyond, so far */
     BEFORE_S = 60,
@@ -28,7 +29,22 @@ enum {
 static const size_t growth_scales[] = {1, 10, 60}; /* times window_s */
 #define N1_PEAK_MATTERS_S 120 /* shorter growth must also pass the peak of before we came */
 
-enum which_series { CPU, RSS, THREADS, FDS, SERIES_COUNT };
+enum which_series {
+    CPU,
+    RSS,
+    THREADS,
+    FDS,
+    LOCK_WAIT,
+    DEAD,
+    DISK_WAIT,
+    DEEP,
+    QUEUE,
+    STOLEN,
+    THROTTLE,
+    MEM_STALL,
+    IO_STALLED,
+    SERIES_COUNT
+};
 
 /* The last STEPS seconds of one figure, in a ring: step s lies at s % STEPS. */
 struct series {
@@ -81,12 +97,23 @@ static const struct {
     [RSS] = {N1_METRIC_MEM_RSS, false, 1},
     [THREADS] = {N1_METRIC_THREADS, false, 1},
     [FDS] = {N1_METRIC_FDS, false, 1},
+    [LOCK_WAIT] = {N1_METRIC_WAIT_LOCK, true, 1e-3}, /* ns a second to ppm of a thread's time */
+    [DEAD] = {N1_METRIC_WAIT_DEADLOCKED, false, 1},
+    [DISK_WAIT] = {N1_METRIC_WAIT_DISK, true, 1e-3},
+    [DEEP] = {N1_METRIC_WAIT_DEEP, false, 1},
+    [QUEUE] = {N1_METRIC_CPU_WAIT, true, 1e-3},
+    [STOLEN] = {N1_METRIC_HOST_CPU_STEAL, true, 1e-3},
+    [THROTTLE] = {N1_METRIC_CGROUP_CPU_THROTTLED_TIME, true, 1e-3},
+    [MEM_STALL] = {N1_METRIC_CGROUP_PSI_MEM_SOME_TOTAL, true, 1e-3},
+    [IO_STALLED] = {N1_METRIC_CGROUP_PSI_IO_FULL_TOTAL, true, 1e-3},
 };
 
 static const struct {
     enum which_series series;
     bool jump, sharp, growth;
-    double step_scale; /* of min_step to the unit */
+    bool level;        /* it fires by its level */
+    bool at_once;      /* … the first second */
+    double step_scale; /* of min_step, or level, to the unit */
 } shapes[N1_RULE_COUNT] = {
     [N1_RULE_CPU_SPIKE] = {CPU, .jump = true, .step_scale = 1e6},
     [N1_RULE_MEMORY_SPIKE] = {RSS, .jump = true, .sharp = true, .step_scale = 1048576},
@@ -98,6 +125,15 @@ static const struct {
     [N1_RULE_OUT_OF_MEMORY] = {SERIES_COUNT},
     [N1_RULE_GC_PRESSURE] = {SERIES_COUNT},
     [N1_RULE_HOT_SHIFT] = {SERIES_COUNT},
+    [N1_RULE_LOCK_CONTENTION] = {LOCK_WAIT, .jump = true, .step_scale = 1e6},
+    [N1_RULE_DEADLOCK] = {DEAD, .level = true, .at_once = true, .step_scale = 1},
+    [N1_RULE_IO_STALL] = {DISK_WAIT, .jump = true, .step_scale = 1e6},
+    [N1_RULE_UNINTERRUPTIBLE] = {DEEP, .level = true, .at_once = true, .step_scale = 1e9},
+    [N1_RULE_RUN_QUEUE] = {QUEUE, .jump = true, .step_scale = 1e6},
+    [N1_RULE_STEAL] = {STOLEN, .jump = true, .step_scale = 1e6},
+    [N1_RULE_THROTTLED] = {THROTTLE, .level = true, .step_scale = 1e6},
+    [N1_RULE_MEMORY_PRESSURE] = {MEM_STALL, .level = true, .step_scale = 1e6},
+    [N1_RULE_IO_PRESSURE] = {IO_STALLED, .jump = true, .step_scale = 1e6},
     [N1_RULE_TARGET_GONE] = {SERIES_COUNT},
 };
 
@@ -309,7 +345,7 @@ static bool is_over(struct n1_rules *r, enum n1_rule rule, struct n1_steps steps
     e->calm = level < e->expected + e->threshold / 2 ? e->calm + 1 : 0;
     if (e->calm >= CALM_S)
         return true;
-    if ((double)(now - e->begun) < r->params[rule].settle_s)
+    if (shapes[rule].level || (double)(now - e->begun) < r->params[rule].settle_s)
         return false;
     exclude(s, e->since, now, false);
     e->settled = e->since;
@@ -323,6 +359,20 @@ static bool detect(struct n1_rules *r, enum n1_rule rule, int64_t now)
     const struct series *s = &r->series[shapes[rule].series];
     double min_step = p->min_step * shapes[rule].step_scale;
 
+    if (shapes[rule].level) {
+        double line = p->level * shapes[rule].step_scale;
+        struct n1_steps steps = flatten(r, s, now + 1 - LEVEL_S);
+        struct n1_detected d = n1_detect_level(steps, line, shapes[rule].at_once ? 1 : LEVEL_S - 1);
+        if (!d.raised || line <= 0)
+            return false;
+        e->growing = false;
+        e->since = now - (int64_t)d.ago;
+        e->expected = 0;
+        e->threshold = line;
+        e->highest = d.value;
+        e->per_second = 0;
+        return true;
+    }
     if (shapes[rule].jump) {
         int64_t reach = now - N1_RULE_PAST - EPISODES_S;
         struct n1_steps steps = flatten(r, s, e->settled > reach ? e->settled : reach);

@@ -80,6 +80,45 @@ static void describe_end(char *out, size_t cap, int status)
     }
 }
 
+/* Rules about waiting: a share of 1 is one thread's (or one core's) whole time. */
+static bool describe_wait(char *out, size_t cap, const struct n1_rule_event *event)
+{
+    double value = (double)event->value / 1e6, expected = (double)event->expected / 1e6;
+    switch (event->rule) {
+    case N1_RULE_LOCK_CONTENTION:
+        snprintf(out, cap, "%.1f threads at a time wait for locks, expected %.1f", value, expected);
+        return true;
+    case N1_RULE_DEADLOCK:
+        snprintf(out, cap, "%lld threads wait for each other and never go on", (long long)event->value);
+        return true;
+    case N1_RULE_IO_STALL:
+        snprintf(out, cap, "%.1f threads at a time wait for storage, expected %.1f", value, expected);
+        return true;
+    case N1_RULE_UNINTERRUPTIBLE:
+        snprintf(out, cap, "a thread stands still for %.0f s in a wait that nothing can interrupt",
+                 (double)event->value / 1e9);
+        return true;
+    case N1_RULE_RUN_QUEUE:
+        snprintf(out, cap, "%.1f threads at a time wait for a CPU, expected %.1f", value, expected);
+        return true;
+    case N1_RULE_STEAL:
+        snprintf(out, cap, "the hypervisor takes %.1f cores away, expected %.1f", value, expected);
+        return true;
+    case N1_RULE_THROTTLED:
+        snprintf(out, cap, "stopped by the CPU quota for %.2f s a second, summed over CPUs", value);
+        return true;
+    case N1_RULE_MEMORY_PRESSURE:
+        snprintf(out, cap, "tasks stand still for want of memory %.0f %% of the time", 100 * value);
+        return true;
+    case N1_RULE_IO_PRESSURE:
+        snprintf(out, cap, "all tasks stand still for storage %.0f %% of the time, expected %.0f %%",
+                 100 * value, 100 * expected);
+        return true;
+    default:
+        return false;
+    }
+}
+
 size_t n1_rule_describe(char *out, size_t cap, const struct n1_rule_event *event)
 {
     static const char *const subjects[N1_RULE_COUNT] = {
@@ -104,6 +143,8 @@ size_t n1_rule_describe(char *out, size_t cap, const struct n1_rule_event *event
     n1_metric_format(value, sizeof value, (int)info->unit, event->value);
     n1_metric_format(expected, sizeof expected, (int)info->unit, event->expected);
     n1_metric_format_rate(rate, sizeof rate, (int)info->unit, event->per_second);
+    if (describe_wait(out, cap, event))
+        return strlen(out);
     const char *subject = subjects[event->rule];
     if (event->rule == N1_RULE_MEMORY_LIMIT)
         snprintf(out, cap, "%s left of %s", value, event->resource ? event->resource : "memory");

@@ -90,7 +90,7 @@ static void sizes_that_people_have(void **state)
     assert_true(l.pane[N1_PANE_TABLE].cols >= 58);
     n1_layout_compute(60, 200, n1_layout_default(60, 200), N1_PANE_TABLE, &l);
     for (int p = 0; p < N1_PANE_COUNT; p++)
-        assert_true(l.pane[p].rows > 0 || p == N1_PANE_SOURCE || p == N1_PANE_CODE);
+        assert_true(l.pane[p].rows > 0 || p == N1_PANE_SOURCE || p == N1_PANE_CODE || p == N1_PANE_WAITS);
     n1_layout_compute(24, 80, N1_PANE_BIT(N1_PANE_SOURCE), N1_PANE_SOURCE, &l);
     assert_true(l.pane[N1_PANE_SOURCE].rows >= 16 && l.pane[N1_PANE_TABLE].rows == 0);
     n1_layout_compute(24, 80, N1_LAYOUT_TIMELINE, N1_PANE_TABLE, &l);
