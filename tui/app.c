@@ -78,6 +78,8 @@ struct n1_scene_query n1_app_query(const struct n1_app *app)
 {
     struct n1_scene_query query = {.span = n1_app_windows[app->window].span,
                                    .end = app->paused ? app->paused_at : 0,
+                                   .of = app->of,
+                                   .waits = app->layout.pane[N1_PANE_WAITS].rows > 0,
                                    .thread_id = app->thread_tid,
                                    .text = app->filter,
                                    .compare = app->compare,
@@ -381,6 +383,7 @@ void n1_app_sync(struct n1_app *app, const struct n1_scene *scene, double clock)
     sync_detail(app, scene);
     sync_threads(app, scene);
     n1_app_sync_places(app, scene);
+    n1_list_fit(&app->waits, (int)scene->waits.count, app->layout.pane[N1_PANE_WAITS].rows - 1);
     n1_list_fit(&app->log, (int)scene->event_count, app->layout.pane[N1_PANE_LOG].rows - 1);
     const struct n1_flame_before before = {scene->compare.on ? scene->compare.tree : NULL,
                                            scene->compare.match, scene->compare.matched};

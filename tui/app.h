@@ -84,7 +84,7 @@ struct n1_app {
     struct n1_profile_edge callers[N1_SCENE_EDGES], callees[N1_SCENE_EDGES];
     size_t caller_count, callee_count;
     struct n1_list detail; /* rows: callers, then callees */
-    struct n1_list threads, log, help;
+    struct n1_list threads, log, waits, help;
     /* lines and instructions of the selected function */
     enum n1_pane came_from; /* where one drilled down from */
     uint64_t placed;        /* function for which the selections below were made, 0: none yet */
@@ -97,8 +97,9 @@ struct n1_app {
     struct n1_flame flame;
     enum n1_flame_color flame_color;
     /* what is asked of the model */
-    uint32_t thread_tid; /* filter, 0: all */
-    int window;          /* index into n1_app_windows */
+    enum n1_profile_of of; /* what table and flame pane add up */
+    uint32_t thread_tid;   /* filter, 0: all */
+    int window;            /* index into n1_app_windows */
     bool paused;
     n1_ns paused_at;
     n1_ns created; /* of the model */

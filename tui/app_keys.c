@@ -316,6 +316,8 @@ static bool move(struct n1_app *app, const struct n1_scene *scene, enum n1_actio
             return false;
         app->thread_selected = app->threads.selected > 0 ? scene->threads[app->threads.selected - 1].tid : 0;
         return true;
+    case N1_PANE_WAITS:
+        return n1_list_move(&app->waits, action);
     case N1_PANE_LOG:
         return n1_list_move(&app->log, action);
     case N1_PANE_SOURCE:
@@ -359,6 +361,16 @@ static const char *const flame_colors[] = {
 #undef X
 };
 
+/* CPU time, waits, both. */
+static unsigned next_of(struct n1_app *app, double clock)
+{
+    app->of = app->of == N1_OF_CPU ? N1_OF_WAITS : app->of == N1_OF_WAITS ? N1_OF_WALL : N1_OF_CPU;
+    app->sorted_by = -1;
+    app->moved_at = -1e9;
+    n1_app_say(app, N1_ROLE_LOG_INFO, clock, "table and flame: %s", n1_profile_of_text(app->of));
+    return N1_EFFECT_UPDATE;
+}
+
 static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_action action, double clock)
 {
     switch (action) {
@@ -383,6 +395,11 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
     case N1_ACTION_MEMORY:
         toggle(app, N1_PANE_MEMORY);
         return 0;
+    case N1_ACTION_WAITS:
+        toggle(app, N1_PANE_WAITS);
+        return N1_EFFECT_UPDATE;
+    case N1_ACTION_OF:
+        return next_of(app, clock);
     case N1_ACTION_DETAIL:
         toggle(app, N1_PANE_DETAIL);
         return 0;

@@ -98,7 +98,8 @@ static void main_pane(struct n1_layout *ret, struct n1_rect body, unsigned wante
 static void columns(struct n1_layout *ret, struct n1_rect body, unsigned wanted, enum n1_pane focus)
 {
     static const enum n1_pane left_order[] = {N1_PANE_MEMORY, N1_PANE_THREADS};
-    static const enum n1_pane right_order[] = {N1_PANE_DETAIL, N1_PANE_MEMORY, N1_PANE_THREADS};
+    static const enum n1_pane right_order[] = {N1_PANE_DETAIL, N1_PANE_WAITS, N1_PANE_MEMORY,
+                                               N1_PANE_THREADS};
     unsigned left_bits = wanted & (N1_PANE_BIT(N1_PANE_MEMORY) | N1_PANE_BIT(N1_PANE_THREADS));
     bool wide = body.cols >= SIDE_COLS + 1 + 70 + 1 + MIN_DETAIL_COLS;
     ret->gutter_row = body.row;
@@ -116,10 +117,10 @@ static void columns(struct n1_layout *ret, struct n1_rect body, unsigned wanted,
         ret->gutter[0] = take_left(&body, 1).col;
         wanted &= ~left_bits;
     }
-    unsigned right_bits = wanted & (left_bits | N1_PANE_BIT(N1_PANE_DETAIL));
+    unsigned right_bits = wanted & (left_bits | N1_PANE_BIT(N1_PANE_DETAIL) | N1_PANE_BIT(N1_PANE_WAITS));
     if (right_bits) {
         int cols = clamp(body.cols * 2 / 5, MIN_DETAIL_COLS, 90);
-        stack(ret, take_right(&body, cols), right_order, 3, right_bits, focus);
+        stack(ret, take_right(&body, cols), right_order, 4, right_bits, focus);
         ret->gutter[1] = take_right(&body, 1).col;
     }
     main_pane(ret, body, wanted, focus);

@@ -20,6 +20,7 @@
     X(FLAME, "flame")                                                                                        \
     X(THREADS, "threads")                                                                                    \
     X(MEMORY, "memory")                                                                                      \
+    X(WAITS, "waits")                                                                                        \
     X(LOG, "log")
 
 enum n1_pane {

@@ -42,6 +42,7 @@ int n1_scene_init(struct n1_scene *scene)
 void n1_scene_finish(struct n1_scene *scene)
 {
     n1_profile_destroy(scene->profile);
+    n1_scene_waits_finish(&scene->waits);
     n1_history_destroy(scene->history);
     n1_scene_compare_finish(&scene->compare);
     n1_places_destroy(scene->places);
@@ -308,7 +309,7 @@ static void read_timeline(struct n1_scene *scene, struct n1_reader *reader, int 
 
 void n1_scene_filter(const struct n1_scene *scene, const struct n1_scene_query *query, struct n1_filter *ret)
 {
-    *ret = (struct n1_filter){0};
+    *ret = (struct n1_filter){.of = query->of};
     struct n1_filter_words words;
     n1_filter_parse(query->text ? query->text : "", &words);
     ret->regex = words.regex;
@@ -368,6 +369,11 @@ static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const 
         if (rc < 0)
             return rc;
     }
+    scene->of = query->of;
+    if (query->waits && rc == 0)
+        rc = n1_scene_waits_update(&scene->waits, reader, scene->window, &filter);
+    if (rc < 0 && rc != N1_E_USAGE)
+        return rc;
     scene->compare.on = false;
     if (query->compare.kind != N1_COMPARE_OFF && rc == 0) {
         struct n1_window before = n1_compare_window(&query->compare, scene->window, scene->created);
@@ -444,7 +450,7 @@ size_t n1_scene_trend(const struct n1_scene *scene, uint64_t function_id, double
     uint64_t seconds[TREND_SECONDS_MAX + 16];
     uint32_t first = 0, bucket = scene->trend_bucket ? scene->trend_bucket : 1;
     size_t count = n1_history_seconds(scene->history, &first);
-    if (count == 0 || count > sizeof seconds / sizeof seconds[0])
+    if (scene->of != N1_OF_CPU || count == 0 || count > sizeof seconds / sizeof seconds[0])
         return 0;
     memset(seconds, 0, sizeof seconds);
     n1_history_function(scene->history, function_id, false, seconds);

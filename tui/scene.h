@@ -33,10 +33,31 @@ struct n1_scene_query {
     struct n1_saved *saved;    /* of N1_COMPARE_SAVED; borrowed, not NULL then */
     uint64_t places_of;        /* stable id of a function to look into, 0: none */
     int timeline;              /* cells of the timeline, 0: none */
+    enum n1_profile_of of;     /* what table and flame pane add up */
+    bool waits;                /* the waits pane is shown */
     uint32_t thread_id;        /* kernel's id of a thread to filter by, 0: all */
     const char
         *text; /* filter by function or module, NULL or "": none; a leading '!' makes it an expression */
 };
+
+#define N1_SCENE_WAITS 200
+
+struct n1_scene_wait {
+    uint32_t wait_class; /* enum n1_wait_class */
+    uint64_t ns, times;
+    bool dead, deep; /* right now: in a deadlock; uninterruptible */
+    char function[128], resource[192];
+    char owner[64]; /* of the lock, now; "" none or unknown */
+};
+
+/* Made only while it is shown. */
+struct n1_scene_waits {
+    struct n1_scene_wait *rows; /* longest first */
+    size_t count;
+    uint64_t class_ns[16], all_ns; /* by enum n1_wait_class */
+    struct n1_wait_view *view;
+};
+struct n1_wait_view;
 
 /* One value a second; values[i] is of second first + i since the model's beginning. */
 struct n1_scene_series {
@@ -127,6 +148,8 @@ struct n1_scene {
     size_t place_build_id_len;
     struct n1_scene_compare compare;
     char filter_error[160];
+    enum n1_profile_of of; /* that the profile adds up */
+    struct n1_scene_waits waits;
     /* over time */
     struct n1_scene_series cpu, rss, wait, steal;
     struct n1_scene_metric metrics[N1_METRIC_COUNT];
@@ -150,6 +173,11 @@ int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const stru
 
 /* The profile's filter that a query amounts to; borrows from the query. */
 void n1_scene_filter(const struct n1_scene *scene, const struct n1_scene_query *query, struct n1_filter *ret);
+
+/* Takes the waits of a window. Returns 0 or the errors of n1_wait_view_update(). */
+int n1_scene_waits_update(struct n1_scene_waits *waits, struct n1_reader *reader, struct n1_window window,
+                          const struct n1_filter *filter);
+void n1_scene_waits_finish(struct n1_scene_waits *waits);
 
 /* Trend of a function: `count` values (CPU share of one core, percent) of trend_bucket seconds each;
  * *ret_first is the absolute number of the first. Returns how many, at most `cap`. */

@@ -148,7 +148,7 @@ static void title(struct n1_canvas *canvas, const struct n1_scene *scene, const 
     size_t count, used = 0;
     const struct n1_profile_function *functions = n1_profile_functions(scene->profile, &count);
     n1_format_ns(number, canvas->glyphs, (double)flame->whole_ns);
-    used += (size_t)snprintf(text, sizeof text, "flame  %s CPU", number);
+    used += (size_t)snprintf(text, sizeof text, "flame  %s %s", number, n1_view_of(app->of));
     if (flame->zoom_function || flame->zoom_len) {
         uint64_t id = flame->zoom_len ? flame->zoom[flame->zoom_len - 1] : flame->zoom_function;
         ptrdiff_t at = n1_profile_find(scene->profile, id);

@@ -6,6 +6,7 @@ const struct n1_view *const n1_views[N1_PANE_COUNT] = {
     [N1_PANE_TABLE] = &n1_view_table,   [N1_PANE_DETAIL] = &n1_view_detail,
     [N1_PANE_FLAME] = &n1_view_flame,   [N1_PANE_THREADS] = &n1_view_threads,
     [N1_PANE_MEMORY] = &n1_view_memory, [N1_PANE_LOG] = &n1_view_log,
+    [N1_PANE_WAITS] = &n1_view_waits,
 };
 
 void n1_app_draw(const struct n1_app *app, const struct n1_scene *scene, double clock,

@@ -161,6 +161,10 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
         snprintf(text, sizeof text, "kernel %.0f%% hidden: not permitted", scene->kernel_hidden);
         col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
     }
+    if (app->of != N1_OF_CPU) {
+        snprintf(text, sizeof text, "of %s", n1_view_of(app->of));
+        col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
+    }
     if (app->filter[0]) {
         snprintf(text, sizeof text, "filter: %s", app->filter);
         col = piece(canvas, row, col, scene->filter_error[0] ? N1_ROLE_LOG_CRIT : N1_ROLE_LOG_WARN, text);

@@ -104,11 +104,11 @@ void n1_view_selected(const struct n1_scene *scene, const struct n1_app *app, co
         const struct n1_flame_box *b = &app->flame.boxes[box];
         n1_format_percent(share, glyphs, n1_scene_share(scene, b->total_ns));
         n1_format_ns(cpu, glyphs, (double)b->total_ns);
+        snprintf(cpu + strlen(cpu), sizeof cpu - strlen(cpu), " %s", n1_view_of(app->of));
         if (b->rest)
-            snprintf(out, cap, "%s > %u small calls, %s%%, %s CPU; Enter widens them", pane, b->rest, share,
-                     cpu);
+            snprintf(out, cap, "%s > %u small calls, %s%%, %s; Enter widens them", pane, b->rest, share, cpu);
         else
-            snprintf(out, cap, "%s > %.500s  %s%%, %s CPU", pane,
+            snprintf(out, cap, "%s > %.500s  %s%%, %s", pane,
                      b->function < count ? functions[b->function].name
                      : b->parent < 0     ? "all"
                                          : "[truncated]",
@@ -117,7 +117,8 @@ void n1_view_selected(const struct n1_scene *scene, const struct n1_app *app, co
         const struct n1_scene_event *event = &scene->events[app->log.selected];
         snprintf(out, cap, "%s > %s: %s%s%s", pane, event->rule, event->text, event->culprit[0] ? " in " : "",
                  event->culprit);
-    } else if (at >= 0 && app->focus != N1_PANE_THREADS && app->focus != N1_PANE_MEMORY) {
+    } else if (at >= 0 && app->focus != N1_PANE_THREADS && app->focus != N1_PANE_MEMORY &&
+               app->focus != N1_PANE_WAITS) {
         snprintf(out, cap, "%s > %.500s  %.100s", pane, functions[at].name, functions[at].module_name);
     }
 }

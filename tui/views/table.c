@@ -59,7 +59,7 @@ static void head(struct n1_canvas *canvas, const struct columns *c, const struct
     if (c->error >= 0)
         n1_canvas_text_right(canvas, 0, c->error + 6, 6, plain, canvas->glyphs->ascii ? "+/-" : "\xc2\xb1");
     if (c->seconds >= 0)
-        n1_canvas_text_right(canvas, 0, c->seconds + 7, 7, plain, "CPU");
+        n1_canvas_text_right(canvas, 0, c->seconds + 7, 7, plain, app->of == N1_OF_CPU ? "CPU" : "TIME");
     if (c->trend >= 0)
         n1_canvas_text(canvas, 0, c->trend, plain, "TREND");
     n1_canvas_text(canvas, 0, c->kind, plain, "K");

@@ -18,7 +18,7 @@ struct n1_view {
 
 extern const struct n1_view n1_view_source, n1_view_code;
 extern const struct n1_view n1_view_table, n1_view_detail, n1_view_flame, n1_view_threads, n1_view_memory,
-    n1_view_log;
+    n1_view_log, n1_view_waits;
 /* By enum n1_pane. */
 extern const struct n1_view *const n1_views[N1_PANE_COUNT];
 
@@ -52,6 +52,8 @@ enum n1_role n1_view_kind_role(enum n1_function_kind kind);
 enum n1_role n1_view_heat(double percent);
 /* Right-aligned figure in `cols` columns that end before `end`. */
 void n1_view_percent(struct n1_canvas *canvas, int row, int end, int cols, enum n1_role role, double percent);
+/* "CPU", "waits", "CPU and waits": what times are of. */
+const char *n1_view_of(enum n1_profile_of of);
 /* Why there are no functions to show. */
 const char *n1_view_nothing(const struct n1_scene *scene, const struct n1_app *app);
 
