@@ -142,7 +142,7 @@ static uint32_t marked(const struct n1_alarms *alarms, uint32_t flag, struct n1_
     uint32_t resource = 0;
     const struct n1_wait_open *open = n1_wait_open(alarms->waits_now, &n);
     const struct n1_wait_row *rows = n1_wait_rows(alarms->waits_now, &rows_n);
-    memset(entry->culprit, 0, sizeof entry->culprit);
+    uint32_t culprits[N1_ANOMALY_CULPRITS] = {0};
     for (size_t i = 0; i < n && found < N1_ANOMALY_CULPRITS; i++) {
         if (!(open[i].flags & flag))
             continue;
@@ -153,10 +153,12 @@ static uint32_t marked(const struct n1_alarms *alarms, uint32_t flag, struct n1_
                 function = rows[k].model_function;
         bool known = !function;
         for (size_t k = 0; k < found; k++)
-            known |= entry->culprit[k] == function;
+            known |= culprits[k] == function;
         if (!known)
-            entry->culprit[found++] = function;
+            culprits[found++] = function;
     }
+    if (found) /* when it is over nothing is marked any more: what was found stays */
+        memcpy(entry->culprit, culprits, sizeof culprits);
     return resource;
 }
 

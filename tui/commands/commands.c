@@ -12,12 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct n1_command n1_command_record, n1_command_report, n1_command_export, n1_command_leaks,
-    n1_command_dump, n1_command_doctor, n1_command_status;
+extern const struct n1_command n1_command_alerts, n1_command_record, n1_command_report, n1_command_export,
+    n1_command_leaks, n1_command_dump, n1_command_doctor, n1_command_status;
 
 const struct n1_command *const n1_commands[] = {
-    &n1_command_record, &n1_command_report, &n1_command_export, &n1_command_leaks,
-    &n1_command_dump,   &n1_command_doctor, &n1_command_status, NULL,
+    &n1_command_record, &n1_command_report, &n1_command_export,
+    &n1_command_leaks,  &n1_command_alerts, &n1_command_dump,
+    &n1_command_doctor, &n1_command_status, NULL,
 };
 
 const struct n1_command *n1_command_find(const char *name)
