@@ -183,6 +183,15 @@ static void stop(struct n1_watch *watch)
 static void finish(struct n1_watch *watch)
 {
     n1_alarms_finish(&watch->alarms);
+    if (watch->waits) {
+        struct n1_waits_stats waits;
+        n1_waits_stats(watch->waits, &waits);
+        n1_log(N1_LOG_INFO, "watch",
+               "waits: %llu sweeps, %llu reads, %llu looks, %llu of them too late; %llu us of CPU time",
+               (unsigned long long)waits.sweeps, (unsigned long long)waits.reads,
+               (unsigned long long)waits.looks, (unsigned long long)waits.moved,
+               (unsigned long long)(waits.cost_ns / 1000));
+    }
     n1_waits_destroy(watch->waits);
     n1_figures_finish(&watch->figures);
     n1_targets_finish(&watch->targets);

@@ -95,18 +95,26 @@ void n1_wait_view_destroy(struct n1_wait_view *v)
     free(v);
 }
 
+static bool is_interpreter(const char *module_name)
+{
+    return !strncmp(module_name, "libpython", 9) || !strncmp(module_name, "python", 6);
+}
+
 /* The function in whose name it is: the first up the chain that is not the runtime's, else the leaf's. */
 static const struct n1_fold_function *function_of(const struct n1_fold *fold, uint32_t node)
 {
-    const struct n1_fold_function *leaf = NULL;
+    const struct n1_fold_function *leaf = NULL, *interpreter = NULL;
     for (uint32_t at = node; at != 0; at = fold->nodes[at].parent) {
         uint32_t index = fold->nodes[at].function;
         const struct n1_fold_function *f = index == N1_FOLD_NONE ? NULL : &fold->functions[index];
-        if (f && !n1_is_runtime(f->module_name, (enum n1_function_kind)f->kind))
-            return f;
         leaf = leaf ? leaf : f;
+        if (!f || n1_is_runtime(f->module_name, (enum n1_function_kind)f->kind))
+            continue;
+        if (f->kind == N1_KIND_PYTHON || !is_interpreter(f->module_name))
+            return f;
+        interpreter = interpreter ? interpreter : f; /* the Python function it works for is further up */
     }
-    return leaf;
+    return interpreter ? interpreter : leaf;
 }
 
 static size_t slot_of(const struct n1_wait_view *v, const struct n1_wait_row *key)

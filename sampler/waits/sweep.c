@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 enum {
@@ -188,11 +189,18 @@ static enum seen look(struct n1_waits *waits, struct n1_wait_set *set, struct n1
     int rc = n1_blocked_where(t, thread->tid, &where);
     if (rc < 0)
         return rc == -EAGAIN ? SEEN_RUNNING : rc == -ESRCH ? SEEN_GONE : SEEN_REFUSED;
+    /* Stack and lock must be of this wait, so they are read before it is asked whether the thread moved. */
+    bool futex = where.syscall == SYS_futex;
+    if (futex)
+        n1_wait_resource(t, thread->tid, &where, &set->sockets, n1_wait_set_lives, set, &resource);
     bool stack = n1_blocked_stack(t, thread->tid, &where, waits->stack, sizeof waits->stack, &raw);
+    if (t->python && stack)
+        n1_feed_python_read(feed, t->pid, thread->tid, false);
     if (n1_wait_set_read(set, t, thread, &after) < 0)
         return SEEN_GONE;
     bool moved = after.slices != times->slices;
-    n1_wait_resource(t, thread->tid, &where, &set->sockets, n1_wait_set_lives, set, &resource);
+    if (!futex)
+        n1_wait_resource(t, thread->tid, &where, &set->sockets, n1_wait_set_lives, set, &resource);
     thread->frame_count = 0;
     thread->node = thread->leaf = 0;
     if (stack && !moved) {
@@ -201,9 +209,8 @@ static enum seen look(struct n1_waits *waits, struct n1_wait_set *set, struct n1
         waits->stats.moved++;
         take_call(waits, t, thread, &where);
     }
-    /* The owner is that of this wait only if the wait was still the same when it was read. */
-    if (resource.lock.owner &&
-        (moved || n1_wait_set_read(set, t, thread, &after) < 0 || after.slices != times->slices))
+    feed->python.there = false; /* a chain that was not taken is nobody else's */
+    if (moved)                  /* the owner may be that of a later moment */
         resource.lock.owner = 0;
     thread->lock = resource.lock;
     thread->wait_class = resource.wait_class;
