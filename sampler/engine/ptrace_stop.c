@@ -27,7 +27,7 @@
 #define ON_TIME_NS (300 * UINT64_C(1000)) /* a thread on a CPU stops within some ten microseconds */
 #define SPIN_NS (40 * UINT64_C(1000))
 #define GUARD_CONTINUE_NS (50 * MS)
-#define GUARD_KILL_NS (400 * MS)
+#define GUARD_KILL_S 2 /* a starved machine is no reason: ours must be held for good */
 #define DEAD_AFTER_NS N1_SECOND_NS
 #define SOON_NS (40 * MS)
 #define REST_REFUSED_NS N1_SECOND_NS
@@ -55,7 +55,7 @@ void ptrace_guard(struct n1_ptrace *e, bool on)
 {
     struct itimerspec off = {0};
     struct itimerspec often = {{0, GUARD_CONTINUE_NS}, {0, GUARD_CONTINUE_NS}};
-    struct itimerspec once = {{0, 0}, {0, GUARD_KILL_NS}};
+    struct itimerspec once = {{0, 0}, {GUARD_KILL_S, 0}};
     if (!on && !e->guarded)
         return;
     timer_settime(e->guard[1], 0, on ? &once : &off, NULL);
