@@ -23,7 +23,7 @@ LIBS_ALL      = $(LIBS_SAMPLER) $(LIBS_TUI) $(LIBS_CORE)
 FUZZ   = $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY = $(addprefix $(BUILD)/fuzz/replay_,$(FUZZ))
 GOLDEN = $(patsubst tests/golden/%.c,$(BUILD)/golden/%,$(sort $(wildcard tests/golden/test_*.c)))
-BENCH  = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c))) $(BUILD)/bench/walker
+BENCH  = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c))) $(BUILD)/bench/walker $(BUILD)/bench/python_chain
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(TEST_LIBS_all)
 	@mkdir -p $(@D)

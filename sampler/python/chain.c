@@ -57,6 +57,7 @@ bool n1_py_source_init(struct n1_py_source *s, struct n1_memory *memory, const s
         s->frame_bytes = most(s->frame_bytes, words[i], 8);
     s->frame_bytes = most(s->frame_bytes, o->frame_owner, 1);
     s->frame_bytes = most(s->frame_bytes, o->frame_entry, 1);
+    s->frame_bytes = most(s->frame_bytes, o->frame_stack, o->version >= 0x030e ? 8 : 4);
     s->frame_bytes = (s->frame_bytes + 7) & ~UINT32_C(7);
     const uint32_t thread[] = {o->thread_interp, o->thread_frame,     o->thread_cframe,    o->thread_ident,
                                o->thread_tid,    o->thread_holds_gil, o->thread_wants_gil, o->thread_chunk};
@@ -260,6 +261,9 @@ static void take_frame(const struct n1_py_offsets *o, const uint8_t *bytes, stru
         frame->shim = owner >= OWNER_SHIM && o->version >= 0x030c;
         if (o->frame_entry != N1_PY_NONE)
             frame->entry = bytes[o->frame_entry] != 0;
+        if (o->frame_stack != N1_PY_NONE)
+            frame->executes = o->version >= 0x030e ? u64_of(bytes, o->frame_stack) == 0
+                                                   : u32_of(bytes, o->frame_stack) == UINT32_MAX;
     } else {
         int32_t last = (int32_t)u32_of(bytes, o->frame_instr);
         frame->instr = last < 0 ? 0 : (uint64_t)last * (o->version == 0x030a ? 2 : 1);
@@ -361,6 +365,60 @@ static bool agree(struct n1_py_chain_reader *r, const struct n1_py_place *place,
     return !a->count || same_bytes_below(r, place, a->frames[0].address);
 }
 
+/* From 3.11 on a frame gives its value stack back before it calls or returns within its loop, so in one copy
+ * the frame that executes is known, and what lies above it has returned. Cuts the chain there. False when no
+ * frame of the top loop executes, or one below it does, too: then the copy alone proves nothing. */
+static bool cut_at_top(const struct n1_py_offsets *o, struct n1_py_chain *chain)
+{
+    size_t top = 0;
+    bool shims = o->version >= 0x030c;
+    if (o->frame_stack == N1_PY_NONE || chain->end != N1_PY_CHAIN_COMPLETE)
+        return false;
+    for (; top < chain->count && !chain->frames[top].executes; top++)
+        if (shims ? chain->frames[top].shim : chain->frames[top].entry)
+            return false;
+    if (top == chain->count || chain->frames[top].shim)
+        return false;
+    for (size_t i = top; i + 1 < chain->count; i++) {
+        const struct n1_py_frame *frame = &chain->frames[i], *caller = &chain->frames[i + 1];
+        bool left_loop = shims ? frame->shim || caller->shim : frame->entry;
+        if (!left_loop && caller->executes)
+            return false;
+    }
+    chain->count -= top;
+    memmove(chain->frames, chain->frames + top, chain->count * sizeof(chain->frames[0]));
+    return true;
+}
+
+/* The thread ran on. The first copy of its frames was made between the two of its thread state, so its top is
+ * one of theirs or has just returned to it. Where the copy cannot show that, both copies must agree. */
+static bool settle(struct n1_py_chain_reader *r, const struct n1_py_place *place, const uint64_t current[2],
+                   struct n1_py_chain *ret, uint64_t *ret_missing)
+{
+    const struct n1_py_offsets *o = r->source->offsets;
+    for (int i = 1; i >= 0; i--) {
+        if (i == 0 && current[0] == current[1])
+            break;
+        if (!walk(r, place, 0, current[i], ret, ret_missing)) {
+            if (i == 0 || !bytes_at(r, 0, current[0], r->source->frame_bytes))
+                return false;
+            continue;
+        }
+        if (cut_at_top(o, ret))
+            return true;
+    }
+    if (current[0] != current[1]) {
+        ret->end = N1_PY_CHAIN_TORN;
+        return true;
+    }
+    if (!walk(r, place, 0, current[0], ret, ret_missing) ||
+        !walk(r, place, 1, current[1], &r->second, ret_missing))
+        return false;
+    if (!agree(r, place, ret, &r->second))
+        ret->end = N1_PY_CHAIN_TORN;
+    return true;
+}
+
 /* A plan for the first round from what the last sample needed. */
 static void plan(struct n1_py_chain_reader *r, struct n1_py_place *place, bool stopped)
 {
@@ -444,17 +502,10 @@ void n1_py_chain_read(struct n1_py_chain_reader *r, const struct n1_py_source *s
             if (!read_regions(r))
                 return;
         }
-        if (r->copies == 2 && current[0] != current[1]) {
-            ret->end = N1_PY_CHAIN_TORN;
-            take_state(r, place, &ret->instant);
-            return;
-        }
-        bool whole = walk(r, place, 0, current[0], ret, &missing) &&
-                     (r->copies == 1 || walk(r, place, 1, current[1], &r->second, &missing));
+        bool whole = r->copies == 2 ? settle(r, place, current, ret, &missing)
+                                    : walk(r, place, 0, current[0], ret, &missing);
         if (whole) {
             take_state(r, place, &ret->instant);
-            if (r->copies == 2 && !agree(r, place, ret, &r->second))
-                ret->end = N1_PY_CHAIN_TORN;
             if (ret->end != N1_PY_CHAIN_BAD)
                 learn(r, place, ret);
             return;

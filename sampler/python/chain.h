@@ -19,6 +19,7 @@ struct n1_py_frame {
     bool shim;      /* marks where the evaluation loop was entered; no function (3.12 and later) */
     bool entry;     /* first frame of its evaluation loop (3.11; always true before) */
     bool generator; /* lies in a generator or coroutine */
+    bool executes;  /* its value stack is in the evaluation loop's hands: it is on top of its loop */
 };
 
 enum n1_py_chain_end {

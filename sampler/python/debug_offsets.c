@@ -38,6 +38,7 @@ static const struct {
     {offsetof(struct n1_py_offsets, frame_code), {30, 33, 41}},
     {offsetof(struct n1_py_offsets, frame_instr), {31, 34, 42}},
     {offsetof(struct n1_py_offsets, frame_owner), {33, 36, 44}},
+    {offsetof(struct n1_py_offsets, frame_stack), {0, 37, 45}},
     {offsetof(struct n1_py_offsets, code_size), {34, 39, 47}},
     {offsetof(struct n1_py_offsets, code_filename), {35, 40, 48}},
     {offsetof(struct n1_py_offsets, code_name), {36, 41, 49}},
@@ -153,7 +154,7 @@ static void derive(const uint8_t *block, int v, struct n1_py_offsets *o)
     o->code_traceable = claim((uint64_t)o->code_bytes - TRACEABLE_BEFORE_BYTES);
     if (o->str_compact == N1_PY_NONE)
         o->str_compact = claim((uint64_t)o->str_ascii + COMPACT_AFTER_ASCII);
-    if (v == V3_13) /* a stack pointer takes its place from 3.14 on */
+    if (v == V3_13) /* told from 3.14 on */
         o->frame_stack = claim((uint64_t)o->frame_instr + 8);
 }
 

@@ -37,11 +37,12 @@ uint32_t n1_py_version_of_text(const char *text, size_t len)
     return (uint32_t)(part[0] << 24 | part[1] << 16 | part[2] << 8 | 0xf0);
 }
 
-/* A constant of its own, between two zero bytes. */
+/* A constant that ends with a zero byte; the linker may have made it the tail of a longer one. */
 static uint32_t version_in(const uint8_t *bytes, size_t len)
 {
     for (size_t i = 0; i + 7 < len; i++) {
-        if (bytes[i] || bytes[i + 1] != '3' || bytes[i + 2] != '.')
+        bool inside = bytes[i] == '.' || (bytes[i] >= '0' && bytes[i] <= '9');
+        if (inside || bytes[i + 1] != '3' || bytes[i + 2] != '.')
             continue;
         const uint8_t *end = memchr(bytes + i + 1, 0, len - i - 1);
         if (!end || end - (bytes + i + 1) > 10)
