@@ -23,7 +23,7 @@ LIBS_ALL      = $(LIBS_SAMPLER) $(LIBS_TUI) $(LIBS_CORE)
 FUZZ   = $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY = $(addprefix $(BUILD)/fuzz/replay_,$(FUZZ))
 GOLDEN = $(patsubst tests/golden/%.c,$(BUILD)/golden/%,$(sort $(wildcard tests/golden/test_*.c)))
-BENCH  = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c))) $(BUILD)/bench/walker $(BUILD)/bench/python_chain
+BENCH  = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c))) $(BUILD)/bench/walker
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(TEST_LIBS_all)
 	@mkdir -p $(@D)
@@ -54,7 +54,7 @@ fuzz-replay: $(REPLAY) ## the fuzzers' corpora, once through
 	@tests/run fuzz $(BUILD) $(REPLAY)
 
 # What each step needs is built before it, so a failure of one does not hide the others.
-.PHONY: check check-build check-integration check-screen
+.PHONY: check check-build check-integration check-pythons check-screen
 check-build: all $(UNIT) $(GOLDEN) $(REPLAY)
 check: ## install what is missing, build, and run every test that needs no special rights
 	@tools/deps --if-missing
@@ -65,6 +65,10 @@ check-integration: ## the real programs on real targets
 	@tools/deps --if-missing
 	@$(SUB) $(JOBS) all targets
 	@N1_TEST_LIMIT=600 tests/run integration $(BUILD) $(sort $(wildcard tests/integration/test_*.sh))
+check-pythons: ## CPython of every version that Debian's releases offer (fetched into a cache folder) and of this machine
+	@tools/pythons fetch
+	@$(SUB) $(JOBS) all
+	@N1_TEST_PYTHONS=0 N1_TEST_LIMIT=1200 tests/run integration $(BUILD) tests/integration/test_python.sh
 check-screen: ## the real screen in a pseudo-terminal
 	@tools/deps --if-missing
 	@$(SUB) $(JOBS) all targets $(SCREEN_TESTS)

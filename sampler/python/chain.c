@@ -281,6 +281,10 @@ static bool walk(struct n1_py_chain_reader *r, const struct n1_py_place *place, 
     ret->count = 0;
     ret->end = N1_PY_CHAIN_COMPLETE;
     while (address) {
+        if (address % 8) {
+            ret->end = N1_PY_CHAIN_BAD;
+            return true;
+        }
         if (ret->count == N1_PY_FRAMES_MAX) {
             ret->end = N1_PY_CHAIN_DEEP;
             return true;
