@@ -82,6 +82,8 @@ struct n1_scene_query n1_app_query(const struct n1_app *app)
                                    .waits = app->layout.pane[N1_PANE_WAITS].rows > 0,
                                    .thread_id = app->thread_tid,
                                    .text = app->filter,
+                                   .memory = n1_app_panes(app) & N1_PANE_BIT(N1_PANE_MEMORY),
+                                   .memory_mark = app->memory_mark,
                                    .compare = app->compare,
                                    .saved = app->saved};
     unsigned levels = N1_PANE_BIT(N1_PANE_SOURCE) | N1_PANE_BIT(N1_PANE_CODE);

@@ -104,6 +104,7 @@ struct n1_app {
     n1_ns paused_at;
     n1_ns created; /* of the model */
     struct n1_travel travel;
+    n1_ns memory_mark; /* growth is shown since then; 0: none */
     struct n1_compare compare;
     struct n1_saved *saved; /* of N1_COMPARE_SAVED; the loop's */
     char compare_path[N1_INPUT_CAP];

@@ -400,6 +400,13 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         return N1_EFFECT_UPDATE;
     case N1_ACTION_OF:
         return next_of(app, clock);
+    case N1_ACTION_MEMORY_MARK:
+        app->memory_mark = app->memory_mark ? 0 : scene->now;
+        if (!(n1_app_panes(app) & N1_PANE_BIT(N1_PANE_MEMORY)))
+            toggle(app, N1_PANE_MEMORY);
+        n1_app_say(app, N1_ROLE_LOG_INFO, clock,
+                   app->memory_mark ? "memory: growth since now" : "memory: no mark");
+        return N1_EFFECT_UPDATE;
     case N1_ACTION_DETAIL:
         toggle(app, N1_PANE_DETAIL);
         return 0;

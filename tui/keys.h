@@ -51,6 +51,7 @@ enum n1_key {
     X(MEMORY, N1_KEY_F(8), 'M', "Memory", "memory pane")                                                     \
     X(WAITS, 'W', 0, "", "waits pane: what threads wait for, who holds the lock")                            \
     X(OF, 'x', 0, "", "table and flame show CPU time, waits, or both (wall clock)")                          \
+    X(MEMORY_MARK, 'E', 0, "", "memory: mark now, and show what grew since; again: no mark")                 \
     X(SNAPSHOT, N1_KEY_F(9), 'w', "Snap", "write a JSON report of what is shown")                            \
     X(DETACH, 'D', 0, "", "leave, but sample on for a while; n1top --attach rejoins")                        \
     X(QUIT, N1_KEY_F(10), 'q', "Quit", "leave")                                                              \

@@ -43,6 +43,7 @@ struct live {
     struct n1_canvas canvas;
     struct n1_glyphs coarse; /* those of the options, for a line that is short of bytes */
     struct n1_canvas held;   /* the frame before, of which a slow line keeps the flame pane */
+    bool memory_asked;       /* the sampler samples page faults for us */
     bool pressed;            /* a key since the last frame */
     struct n1_rect held_flame;
     n1_ns rated; /* when the bytes a second were last taken over */
@@ -87,12 +88,23 @@ static void ask_lines(struct live *live, n1_ns now)
         n1_session_send(live->session, N1_CONTROL_LINES_OF, function, "");
 }
 
+/* Page faults are sampled while the memory pane is there, and no longer. */
+static void ask_for_memory(struct live *live)
+{
+    bool wanted = n1_app_panes(&live->app) & N1_PANE_BIT(N1_PANE_MEMORY);
+    if (live->scene.link != N1_LINK_LIVE || live->app.read_only || wanted == live->memory_asked)
+        return;
+    if (n1_session_send(live->session, N1_CONTROL_MEMORY, wanted, NULL) == 0)
+        live->memory_asked = wanted;
+}
+
 static void take_picture(struct live *live)
 {
     struct n1_reader *reader = n1_session_reader(live->session);
     struct n1_scene_query query = n1_app_query(&live->app);
     if (reader == NULL)
         return;
+    ask_for_memory(live);
     int rc = -EAGAIN;
     for (int tries = 0; tries < 3 && rc == -EAGAIN; tries++)
         rc = n1_scene_update(&live->scene, reader, &query);

@@ -46,6 +46,7 @@ void n1_scene_finish(struct n1_scene *scene)
     n1_history_destroy(scene->history);
     n1_scene_compare_finish(&scene->compare);
     n1_places_destroy(scene->places);
+    n1_scene_memory_finish(&scene->memory);
     free(scene->threads);
     free(scene->events);
     memset(scene, 0, sizeof *scene);
@@ -436,6 +437,12 @@ int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const stru
     if (rc == 0) {
         read_events(scene, reader);
         rc = read_profile(scene, reader, query);
+    }
+    if (rc == 0 && query->memory) {
+        struct n1_filter filter;
+        n1_scene_filter(scene, query, &filter);
+        rc = n1_scene_memory_update(&scene->memory, reader, scene->process_id, scene->window,
+                                    query->memory_mark, &filter);
     }
     hidden_share(scene, reader);
     if (rc == 0)

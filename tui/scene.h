@@ -9,6 +9,7 @@
 #define N1_TUI_SCENE_H
 
 #include "tui/scene_compare.h"
+#include "tui/scene_memory.h"
 
 #include "n1/metric.h"
 #include "n1/places.h"
@@ -32,6 +33,8 @@ struct n1_scene_query {
     struct n1_compare compare; /* what to compare with */
     struct n1_saved *saved;    /* of N1_COMPARE_SAVED; borrowed, not NULL then */
     uint64_t places_of;        /* stable id of a function to look into, 0: none */
+    bool memory;               /* the memory pane is there: who touched it */
+    n1_ns memory_mark;         /* since when; 0: in the window */
     int timeline;              /* cells of the timeline, 0: none */
     enum n1_profile_of of;     /* what table and flame pane add up */
     bool waits;                /* the waits pane is shown */
@@ -137,6 +140,7 @@ struct n1_scene {
     bool past; /* the window is a span of the past: figures are of it, and those of a moment are of its end */
     struct n1_scene_timeline timeline;
     struct n1_profile *profile;
+    struct n1_scene_memory memory; /* only while the query asks for it */
     struct n1_history *history;
     uint32_t trend_bucket; /* seconds of one cell of a trend */
     struct n1_profile_summary summary;
