@@ -21,6 +21,8 @@ static void rate(struct n1_watch *watch, uint64_t hz)
         n1_error_set(&err, N1_E_FAILED, "nothing is being sampled");
     else if (watch->engine.ops->set_rate(watch->engine.self, (uint32_t)hz) < 0)
         n1_error_set(&err, N1_E_FAILED, "the kernel refused the rate");
+    else
+        n1_governor_asked(&watch->governor, (uint32_t)hz);
     n1_server_done(watch->control, N1_CONTROL_RATE, &err);
 }
 
@@ -29,6 +31,7 @@ int n1_watch_pause(struct n1_watch *watch, bool paused)
     int rc = watch->engine.ops ? watch->engine.ops->pause(watch->engine.self, paused) : -ENODEV;
     if (rc == 0)
         watch->paused = paused;
+    watch->sampled = false;
     if (watch->targets.alive)
         n1_writer_state(watch->w, watch->paused ? N1_STATE_PAUSED : N1_STATE_LIVE);
     return rc;

@@ -10,14 +10,46 @@
 #include "sampler/target/proc_stat.h"
 #include "sampler/target/threads.h"
 
+#include "n1/time.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* Samples it for a second: what of its CPU time the samples stand for. */
+static void check_coverage(struct n1_doctor *doctor, struct n1_perf *perf, pid_t pid)
+{
+    struct n1_perf_process_info before, after;
+    n1_ns until = n1_time_mono() + N1_SECOND_NS, now;
+
+    n1_perf_process_info(perf, pid, &before);
+    while ((now = n1_time_mono()) < until) {
+        struct pollfd fd = {.fd = n1_perf_fd(perf), .events = POLLIN};
+        if (poll(&fd, 1, (int)((until - now) / 1000000) + 1) == 1)
+            n1_perf_drain(perf);
+    }
+    n1_perf_flush(perf);
+    if (!n1_perf_process_info(perf, pid, &after) || !after.cpu_known || !before.cpu_known)
+        return;
+    double cpu = (double)(after.cpu_ns - before.cpu_ns) / 1e9;
+    double sampled = (double)(after.sampled_ns - before.sampled_ns) / 1e9;
+    if (cpu < 0.2)
+        n1_doctor_line(doctor, N1_DOCTOR_OK, "CPU time seen",
+                       "it used %.2f s in a second: too little to compare", cpu);
+    else
+        n1_doctor_line(
+            doctor, sampled < cpu * 0.8 ? N1_DOCTOR_LIMITED : N1_DOCTOR_OK, "CPU time seen",
+            "%.0f %% of %.2f s used in a second%s", sampled < cpu ? sampled / cpu * 100 : 100.0, cpu,
+            sampled >= cpu * 0.8 ? ""
+                                 : ". The rest: kernel mode when that is refused, and threads that end or "
+                                   "sleep before their first sample; CAP_PERFMON sees both");
+}
 
 static void check_engine(struct n1_doctor *doctor, pid_t pid)
 {
@@ -42,6 +74,7 @@ static void check_engine(struct n1_doctor *doctor, pid_t pid)
         else
             n1_doctor_line(doctor, N1_DOCTOR_OK, "engine perf on it", "%s, %u descriptors",
                            n1_perf_mode_name(info.mode), stats.fds);
+        check_coverage(doctor, perf, pid);
     }
     n1_perf_destroy(perf);
 }

@@ -175,6 +175,7 @@ static void on_sample(void *context, const struct n1_raw_sample *raw)
     entry->wanted = false;
     uint32_t slot = n1_feed_slot(feed, t, raw->tid, raw->time);
     feed->last_sample = raw->time;
+    t->sampled_ns += raw->weight_ns;
     if (!feed->dump)
         n1_writer_self_add(feed->w, N1_SELF_SAMPLES, 1);
     if (!python_alone(feed, t, slot, raw))

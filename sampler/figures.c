@@ -178,6 +178,22 @@ void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const str
     n1_writer_self(f->w, N1_SELF_KERNEL_HIDDEN_NS, stats.kernel_frames ? 0 : hidden_ns(targets));
 }
 
+void n1_figures_coverage(struct n1_figures *f, struct n1_targets *targets, bool sampling)
+{
+    for (size_t i = 0; i < targets->count; i++) {
+        struct n1_target *t = targets->items[i];
+        uint64_t cpu_ns;
+        if (t->gone || n1_process_cpu_ns(t->pid, &cpu_ns) < 0)
+            continue;
+        if (sampling && t->cpu_read_ns <= cpu_ns) {
+            n1_writer_self_add(f->w, N1_SELF_TARGET_CPU_NS, cpu_ns - t->cpu_read_ns);
+            n1_writer_self_add(f->w, N1_SELF_SAMPLED_NS, t->sampled_ns - t->sampled_read_ns);
+        }
+        t->cpu_read_ns = cpu_ns;
+        t->sampled_read_ns = t->sampled_ns;
+    }
+}
+
 void n1_figures_remap(struct n1_figures *f, struct n1_targets *targets)
 {
     /* Series are interned by metric and scope: asking again gives the new ids. */

@@ -25,6 +25,9 @@ void n1_figures_read(struct n1_figures *f, struct n1_targets *targets, n1_ns now
 /* CPU, memory, rate and losses of the sampler. `engine` may be none. */
 void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const struct n1_naming *naming,
                      const struct n1_engine *engine, n1_ns now);
+/* What the samples account for: CPU time of the targets since the last look against the weight of their
+ * samples. `sampling`: they were sampled all the while; a pause is left out. */
+void n1_figures_coverage(struct n1_figures *f, struct n1_targets *targets, bool sampling);
 void n1_figures_remap(struct n1_figures *f, struct n1_targets *targets);
 
 #endif

@@ -112,6 +112,7 @@ int n1_targets_add(struct n1_targets *targets, pid_t pid, const struct n1_caller
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     t->pid = pid;
     t->hidden_base_ns = UINT64_MAX;
+    t->cpu_read_ns = UINT64_MAX;
     n1_space_init(&t->space, &targets->modules, pid);
     n1_roster_init(&t->roster);
     n1_threads_init(&t->threads);
@@ -121,6 +122,7 @@ int n1_targets_add(struct n1_targets *targets, pid_t pid, const struct n1_caller
         return rc;
     }
     struct n1_model_process entry = entry_of(w, t->process);
+    entry.labels = n1_writer_string_z(w, targets->labels ? targets->labels : "");
     t->id = n1_writer_process(w, &entry);
     struct n1_error why = {0};
     if (n1_metrics_create(&t->metrics, pid, NULL, &why) < 0)

@@ -37,6 +37,9 @@ struct n1_target {
     struct n1_threads threads;  /* of the last scan */
     struct n1_metrics *metrics; /* NULL when they cannot be read */
     struct n1_series_set series;
+    uint64_t sampled_ns; /* weight of its samples so far */
+    uint64_t cpu_read_ns,
+        sampled_read_ns;       /* its CPU clock and sampled_ns at the last look; UINT64_MAX: no look */
     uint64_t hidden_base_ns;   /* kernel CPU time before we attached; UINT64_MAX: not known yet */
     struct n1_rules *rules;    /* its anomaly rules; NULL until the first look */
     struct n1_seen *seen;      /* functions on its blocked stacks when nothing was unusual */
@@ -53,6 +56,7 @@ struct n1_targets {
     struct n1_target **items;
     size_t count, capacity, last; /* last: index of the last hit */
     size_t alive;
+    const char *labels; /* "key=value,key=value" for every process; borrowed, NULL: none */
     struct n1_modules modules;
 };
 

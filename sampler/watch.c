@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -88,6 +89,22 @@ static void attach_children(struct n1_watch *watch)
     }
 }
 
+/* "key=value,key=value", as the model keeps them; a comma inside would be a border, so it becomes a space. */
+static void join_labels(const struct n1_config_map *labels, char *out, size_t cap)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < labels->count; i++) {
+        char one[512];
+        int n = snprintf(one, sizeof one, "%s=%s", labels->pairs[i].key, labels->pairs[i].value);
+        if (n < 0 || (size_t)n >= sizeof one || len + (size_t)n + 2 > cap)
+            continue;
+        for (char *c = one; (c = strchr(c, ','));)
+            *c = ' ';
+        len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? "," : "", one);
+    }
+}
+
 static int start(struct n1_watch *watch, struct n1_error *reterr)
 {
     const struct n1_options *o = watch->options;
@@ -101,8 +118,10 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     /* Whom else a caller may watch is the administrator's word, never that of a file the caller wrote. */
     bool system = watch->config.source && !strcmp(watch->config.source, "/etc/n1top/config.json");
     watch->feed.caller = n1_caller_self(system ? watch->config.allow_group : NULL);
+    uint64_t model_bytes, ring_bytes;
+    n1_governor_split((uint64_t)watch->config.limit_memory_mb << 20, &model_bytes, &ring_bytes);
     struct n1_writer_options options = {
-        .memory_bytes = (o->memory_mb ? o->memory_mb : watch->config.limit_memory_mb) << 20,
+        .memory_bytes = o->memory_mb ? o->memory_mb << 20 : model_bytes,
         .remapped = on_remapped,
         .context = watch,
     };
@@ -130,6 +149,8 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     rc = n1_attend_start(watch, reterr);
     if (rc < 0)
         return rc;
+    join_labels(&watch->config.labels, watch->labels, sizeof watch->labels);
+    watch->targets.labels = watch->labels;
     n1_writer_state(watch->w, N1_STATE_STARTING);
     n1_writer_heartbeat(watch->w, n1_time_mono());
     if (watch->control >= 0)
@@ -152,6 +173,9 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     struct n1_engine_stats stats;
     watch->engine.ops->stats(watch->engine.self, &stats);
     watch->feed.kernel_frames = stats.kernel_frames;
+    n1_governor_init(&watch->governor, watch->config.limit_cpu_percent,
+                     (uint64_t)watch->config.limit_memory_mb << 20);
+    n1_governor_asked(&watch->governor, stats.rate_asked_hz);
     n1_writer_self(watch->w, N1_SELF_ENGINE, watch->engine.ops->kind);
     if (stats.kernel_frames)
         n1_naming_prepare_kernel(watch->naming, n1_modules_kernel(&watch->targets.modules));
@@ -240,6 +264,34 @@ static void tell_losses(struct n1_watch *watch)
     watch->tracer_told = stats.traced_by;
 }
 
+static const char *const governor_texts[] = {"", "own CPU limit", "own memory limit"};
+
+/* The rate that our own limits allow. */
+static void govern(struct n1_watch *watch, n1_ns now)
+{
+    struct n1_governor *g = &watch->governor;
+    const uint64_t *self = n1_writer_header(watch->w)->self;
+    if (!watch->engine.ops || !watch->targets.alive || watch->feed.dump)
+        return;
+    uint32_t before = g->rate_hz;
+    uint32_t hz = watch->paused ? before
+                                : n1_governor_look(g, now, self[N1_SELF_CPU_NS],
+                                                   self[N1_SELF_MEMORY_BYTES] + self[N1_SELF_PINNED_BYTES]);
+    if (hz != before) {
+        double share = n1_governor_share(g);
+        enum n1_governor_reason reason = g->reason;
+        bool failed = watch->engine.ops->set_rate(watch->engine.self, hz) < 0;
+        n1_governor_applied(g, now, hz, failed);
+        n1_viewers_notice(
+            &watch->viewers, "rate %u to %u Hz: %s (%.1f %% of a CPU, %llu MB)%s", before, hz,
+            hz < before ? governor_texts[reason] : "own limits allow it again", share,
+            (unsigned long long)((self[N1_SELF_MEMORY_BYTES] + self[N1_SELF_PINNED_BYTES]) >> 20),
+            failed ? ", refused by the kernel" : "");
+    }
+    n1_writer_self(watch->w, N1_SELF_RATE_ASKED, g->asked_hz);
+    n1_writer_self(watch->w, N1_SELF_GOVERNOR, g->reason);
+}
+
 static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now)
 {
     n1_watch_drain(watch, true);
@@ -270,6 +322,9 @@ static void tick(struct n1_watch *watch, n1_ns now)
     if (!watch->feed.dump)
         n1_alarms_look(&watch->alarms, &watch->targets, now);
     n1_figures_self(&watch->figures, &watch->targets, watch->naming, &watch->engine, now);
+    n1_figures_coverage(&watch->figures, &watch->targets, watch->sampled);
+    watch->sampled = watch->engine.ops && !watch->paused;
+    govern(watch, now);
     if (watch->engine.ops && watch->engine.ops->set_stack && watch->targets.alive &&
         n1_stack_fit(&watch->stack_fit, &watch->feed.need, &watch->engine) > 0)
         n1_viewers_notice(&watch->viewers, "stacks are deep: copying more of each from now on");

@@ -9,6 +9,7 @@
 #include "sampler/engine/perf.h"
 #include "sampler/feed.h"
 #include "sampler/figures.h"
+#include "sampler/governor.h"
 #include "sampler/memory/first_touch.h"
 #include "sampler/memory/leaks.h"
 #include "sampler/options.h"
@@ -31,6 +32,9 @@ struct n1_watch {
     struct n1_figures figures;
     struct n1_alarms alarms;
     struct n1_stack_fit stack_fit;
+    struct n1_governor governor;
+    char labels[2048];
+    bool sampled;           /* since the last tick, without a pause */
     struct n1_touch *touch; /* NULL: page faults are not sampled */
     struct n1_leaks leaks;
     int control; /* socket of the screen in control, -1: none */

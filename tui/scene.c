@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define TREND_SECONDS_MAX 600
+#define UNSEEN_CPU_NS 2e9 /* CPU time below which the difference is chance */
 #define EVENTS_A_READ 64
 
 int n1_scene_init(struct n1_scene *scene)
@@ -32,7 +33,7 @@ int n1_scene_init(struct n1_scene *scene)
         n1_scene_finish(scene);
         return -ENOMEM;
     }
-    scene->self_cpu = scene->kernel_hidden = scene->uptime_ns = scene->self_bytes = NAN;
+    scene->self_cpu = scene->kernel_hidden = scene->unseen = scene->uptime_ns = scene->self_bytes = NAN;
     scene->cpu.last = scene->rss.last = scene->wait.last = scene->steal.last = NAN;
     for (int i = 0; i < N1_METRIC_COUNT; i++)
         scene->metrics[i] = (struct n1_scene_metric){NAN, NAN, ""};
@@ -106,6 +107,7 @@ static void read_self(struct n1_scene *scene, struct n1_reader *reader)
     scene->engine_why = n1_engine_why_text(n1_reader_self(reader, N1_SELF_ENGINE_WHY));
     scene->rate_asked = (double)n1_reader_self(reader, N1_SELF_RATE_ASKED);
     scene->rate_used = (double)n1_reader_self(reader, N1_SELF_RATE_USED);
+    scene->governor = (enum n1_governor_reason)n1_reader_self(reader, N1_SELF_GOVERNOR);
     scene->samples = n1_reader_self(reader, N1_SELF_SAMPLES);
     scene->lost = n1_reader_self(reader, N1_SELF_LOST);
     scene->truncated = n1_reader_self(reader, N1_SELF_TRUNCATED);
@@ -400,11 +402,12 @@ static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const 
 static void hidden_share(struct n1_scene *scene, const struct n1_reader *reader)
 {
     double hidden = (double)n1_reader_self(reader, N1_SELF_KERNEL_HIDDEN_NS);
-    double seen =
-        (double)n1_reader_self(reader, N1_SELF_SAMPLES) * (double)n1_reader_self(reader, N1_SELF_PERIOD_NS);
+    double seen = (double)n1_reader_self(reader, N1_SELF_SAMPLED_NS);
     scene->kernel_hidden = scene->kernel_frames ? 0
                            : hidden + seen > 0  ? hidden / (hidden + seen) * 100
                                                 : NAN;
+    double all = (double)n1_reader_self(reader, N1_SELF_TARGET_CPU_NS);
+    scene->unseen = all >= UNSEEN_CPU_NS ? (all - seen - hidden) / all * 100 : NAN;
 }
 
 int n1_scene_update(struct n1_scene *scene, struct n1_reader *reader, const struct n1_scene_query *query)

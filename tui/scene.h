@@ -129,6 +129,9 @@ struct n1_scene {
     enum n1_engine_kind engine;
     const char *engine_why; /* "" when it is the usual one */
     double rate_asked, rate_used;
+    enum n1_governor_reason governor;
+    double
+        unseen; /* percent of the targets' CPU time that no sample stands for, though it could; NaN unknown */
     uint64_t samples, lost, truncated, rejected, other;
     double self_cpu; /* percent of one core */
     double self_bytes;

@@ -44,8 +44,7 @@ static void kernel_share(FILE *out, const struct n1_report *report)
 {
     const struct n1_profile_summary *s = report->summary;
     uint64_t hidden = n1_reader_self(report->reader, N1_SELF_KERNEL_HIDDEN_NS);
-    uint64_t seen =
-        n1_reader_self(report->reader, N1_SELF_SAMPLES) * n1_reader_self(report->reader, N1_SELF_PERIOD_NS);
+    uint64_t seen = n1_reader_self(report->reader, N1_SELF_SAMPLED_NS);
     if (n1_reader_self(report->reader, N1_SELF_KERNEL_FRAMES)) {
         fputs("; kernel ", out);
         n1_report_decimal(out, percent(s->in_kernel, s->samples), 1);
@@ -57,6 +56,21 @@ static void kernel_share(FILE *out, const struct n1_report *report)
         n1_report_decimal(out, percent(hidden, hidden + seen), 1);
         fputs(" % of all CPU time", out);
     }
+}
+
+/* What explains a difference to top beside a hidden kernel: threads that used less than a period each. */
+static void unseen_share(FILE *out, const struct n1_report *report)
+{
+    uint64_t all = n1_reader_self(report->reader, N1_SELF_TARGET_CPU_NS);
+    uint64_t seen = n1_reader_self(report->reader, N1_SELF_SAMPLED_NS) +
+                    n1_reader_self(report->reader, N1_SELF_KERNEL_HIDDEN_NS);
+    if (all < 2 * N1_SECOND_NS || seen + all / 20 >= all)
+        return;
+    fputs("\n# of ", out);
+    n1_report_decimal(out, seconds(all), 2);
+    fputs(" s of CPU time, ", out);
+    n1_report_decimal(out, percent(all - seen, all), 1);
+    fputs(" % was not sampled: threads that end or sleep before their first sample", out);
 }
 
 static void header(FILE *out, struct n1_report *report)
@@ -88,6 +102,7 @@ static void header(FILE *out, struct n1_report *report)
     whole_number(out, ", truncated ", s->truncated, "");
     whole_number(out, ", rejected ", n1_reader_self(report->reader, N1_SELF_REJECTED), "");
     kernel_share(out, report);
+    unseen_share(out, report);
     fputs("\n#\n", out);
 }
 

@@ -99,7 +99,10 @@ enum n1_model_state {
     X(ROWS_DROPPED, "count", "rows given up early because their names alone would have filled a table")      \
     X(ENGINE_WHY, "enum n1_engine_why", "why this engine")                                                   \
     X(RACES, "count", "system calls of the target that a stop may have cut short")                           \
-    X(MISSED, "count", "samples that were due and could not be taken")
+    X(MISSED, "count", "samples that were due and could not be taken")                        \
+    X(GOVERNOR, "enum n1_governor_reason", "why the rate is lower than asked for")                           \
+    X(TARGET_CPU_NS, "ns", "CPU time that the targets used while they were sampled")                         \
+    X(SAMPLED_NS, "ns", "CPU time that the samples of that time stand for")
 
 enum n1_self {
 #define X(name, unit, text) N1_SELF_##name,
@@ -128,6 +131,9 @@ enum n1_engine_why {
 };
 /* The words; "" for codes that are not known. */
 const char *n1_engine_why_text(uint64_t why);
+
+/* Which limit of the sampler's own made it lower the rate. */
+enum n1_governor_reason { N1_GOVERNOR_NONE, N1_GOVERNOR_CPU, N1_GOVERNOR_MEMORY };
 
 enum n1_engine_kind { N1_ENGINE_NONE, N1_ENGINE_PERF, N1_ENGINE_PTRACE, N1_ENGINE_NONSTOP };
 

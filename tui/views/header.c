@@ -165,6 +165,10 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
         snprintf(text, sizeof text, "of %s", n1_view_of(app->of));
         col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
     }
+    if (scene->unseen >= 5 && scene->engine != N1_ENGINE_NONE) {
+        snprintf(text, sizeof text, "%.0f%% of CPU unsampled: threads too brief or idle", scene->unseen);
+        col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
+    }
     if (app->filter[0]) {
         snprintf(text, sizeof text, "filter: %s", app->filter);
         col = piece(canvas, row, col, scene->filter_error[0] ? N1_ROLE_LOG_CRIT : N1_ROLE_LOG_WARN, text);
@@ -192,7 +196,11 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
             snprintf(text, sizeof text, "against %.10s-%.10s", from, to);
         col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
     }
-    if (scene->rate_used > 0)
+    if (scene->rate_used > 0 && scene->governor != N1_GOVERNOR_NONE)
+        snprintf(text, sizeof text, "%s %.0f%s%.0f Hz (%s)", engine_name(scene->engine), scene->rate_asked,
+                 canvas->glyphs->ascii ? "->" : "\xe2\x86\x92", scene->rate_used,
+                 scene->governor == N1_GOVERNOR_CPU ? "own CPU limit" : "own memory limit");
+    else if (scene->rate_used > 0)
         snprintf(text, sizeof text, "%s %.0f Hz", engine_name(scene->engine), scene->rate_used);
     else
         snprintf(text, sizeof text, "%s", engine_name(scene->engine));
