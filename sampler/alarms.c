@@ -353,7 +353,7 @@ void n1_alarms_look(struct n1_alarms *alarms, struct n1_targets *targets, n1_ns 
 
 void n1_alarms_remap(struct n1_alarms *alarms, struct n1_targets *targets, const struct n1_remap *remap)
 {
-    for (size_t i = 0; i < alarms->open_count; i++) {
+    for (size_t i = alarms->open_count; i-- > 0;) {
         struct n1_model_anomaly *entry = &alarms->open[i].entry;
         entry->process = n1_remap_process(remap, entry->process);
         entry->rule = n1_remap_string(remap, entry->rule);
@@ -365,6 +365,8 @@ void n1_alarms_remap(struct n1_alarms *alarms, struct n1_targets *targets, const
         free(alarms->open[i].stacks);
         alarms->open[i].stacks = NULL;
         alarms->open[i].look_again = false;
+        if (alarms->open[i].event.end) /* it was only kept for its names */
+            close_alarm(alarms, &alarms->open[i]);
     }
     for (size_t i = 0; i < targets->count; i++) {
         if (targets->items[i]->seen)

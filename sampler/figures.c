@@ -164,7 +164,7 @@ void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const str
     struct n1_engine_stats stats;
     engine->ops->stats(engine->self, &stats);
     n1_writer_self(f->w, N1_SELF_RATE_ASKED, stats.rate_asked_hz);
-    n1_writer_self(f->w, N1_SELF_RATE_USED, stats.rate_used_hz);
+    n1_writer_self(f->w, N1_SELF_RATE_USED, stats.slowed_hz ? stats.slowed_hz : stats.rate_used_hz);
     if (stats.period_ns) /* a recording ends paused, and its samples still stand for something */
         n1_writer_self(f->w, N1_SELF_PERIOD_NS, stats.period_ns);
     n1_writer_self(f->w, N1_SELF_PINNED_BYTES, stats.pinned_bytes);

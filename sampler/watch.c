@@ -289,7 +289,15 @@ static void govern(struct n1_watch *watch, n1_ns now)
             failed ? ", refused by the kernel" : "");
     }
     n1_writer_self(watch->w, N1_SELF_RATE_ASKED, g->asked_hz);
-    n1_writer_self(watch->w, N1_SELF_GOVERNOR, g->reason);
+    struct n1_engine_stats stats;
+    watch->engine.ops->stats(watch->engine.self, &stats);
+    if (stats.slowed_hz && !watch->slowed_told)
+        n1_viewers_notice(
+            &watch->viewers,
+            "%u Hz only: each of its many context switches sets a timer; CAP_PERFMON avoids that",
+            stats.slowed_hz);
+    watch->slowed_told |= stats.slowed_hz != 0;
+    n1_writer_self(watch->w, N1_SELF_GOVERNOR, stats.slowed_hz ? N1_GOVERNOR_SWITCHES : g->reason);
 }
 
 static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now)

@@ -34,6 +34,7 @@ struct n1_watch {
     struct n1_stack_fit stack_fit;
     struct n1_governor governor;
     char labels[2048];
+    bool slowed_told;
     bool sampled;           /* since the last tick, without a pause */
     struct n1_touch *touch; /* NULL: page faults are not sampled */
     struct n1_leaks leaks;

@@ -113,7 +113,8 @@ static void targets(struct n1_json *j)
 static void sampler(struct n1_json *j)
 {
     static const char *const engines[] = {"none", "perf", "ptrace", "nonstop"};
-    static const char *const governors[] = {"nothing", "own CPU limit", "own memory limit"};
+    static const char *const governors[] = {"nothing", "own CPU limit", "own memory limit",
+                                            "many context switches"};
     const struct n1_reader *r = j->report->reader;
     uint64_t engine = n1_reader_self(r, N1_SELF_ENGINE), period = n1_reader_self(r, N1_SELF_PERIOD_NS);
     cJSON *o = cJSON_CreateObject(), *pause = cJSON_CreateObject();
@@ -127,7 +128,7 @@ static void sampler(struct n1_json *j)
     uint64_t governor = n1_reader_self(r, N1_SELF_GOVERNOR);
     n1_json_number(o, "rate_asked", (double)n1_reader_self(r, N1_SELF_RATE_ASKED));
     n1_json_number(o, "rate_used", (double)n1_reader_self(r, N1_SELF_RATE_USED));
-    cJSON_AddStringToObject(o, "rate_lowered_by", governor < 3 ? governors[governor] : governors[0]);
+    cJSON_AddStringToObject(o, "rate_lowered_by", governor < 4 ? governors[governor] : governors[0]);
     n1_json_number(o, "target_cpu_seconds", n1_json_seconds(n1_reader_self(r, N1_SELF_TARGET_CPU_NS)));
     n1_json_number(o, "sampled_cpu_seconds", n1_json_seconds(n1_reader_self(r, N1_SELF_SAMPLED_NS)));
     n1_json_number(o, "samples", (double)n1_reader_self(r, N1_SELF_SAMPLES));

@@ -132,8 +132,9 @@ enum n1_engine_why {
 /* The words; "" for codes that are not known. */
 const char *n1_engine_why_text(uint64_t why);
 
-/* Which limit of the sampler's own made it lower the rate. */
-enum n1_governor_reason { N1_GOVERNOR_NONE, N1_GOVERNOR_CPU, N1_GOVERNOR_MEMORY };
+/* Why the rate is lower than asked for: a limit of the sampler's own, or what sampling would cost the target.
+ */
+enum n1_governor_reason { N1_GOVERNOR_NONE, N1_GOVERNOR_CPU, N1_GOVERNOR_MEMORY, N1_GOVERNOR_SWITCHES };
 
 enum n1_engine_kind { N1_ENGINE_NONE, N1_ENGINE_PERF, N1_ENGINE_PTRACE, N1_ENGINE_NONSTOP };
 

@@ -40,6 +40,7 @@ struct n1_engine_sink {
 /* What every engine can say of itself; counts since it was created. */
 struct n1_engine_stats {
     uint32_t rate_asked_hz, rate_used_hz;
+    uint32_t slowed_hz;   /* what a process of many context switches is sampled at instead; 0: none is */
     uint64_t period_ns;   /* CPU time that one sample stands for; 0 while paused */
     uint32_t stack_bytes; /* user stack copied with a sample; 0: none */
     size_t pinned_bytes;  /* pages pinned for rings */

@@ -325,6 +325,9 @@ void n1_perf_stats(const struct n1_perf *perf, struct n1_perf_stats *ret_stats)
     *ret_stats = perf->stats;
     ret_stats->period_ns = perf->period_ns;
     ret_stats->rings = (uint32_t)perf->ring_count;
+    for (const struct perf_process *p = perf->processes; p; p = p->hh.next)
+        if (p->divisor > 1 && p->mode == N1_PERF_MODE_INHERIT)
+            ret_stats->slowed_hz = ret_stats->rate_used_hz / p->divisor;
     ret_stats->kernel_frames = perf->rights.kernel;
     ret_stats->kernel_refusal = perf->rights.kernel_refusal;
     for (size_t i = 0; i < perf->ring_count; i++)

@@ -51,6 +51,7 @@ struct n1_perf_stats {
     uint64_t damaged;   /* records or rings that made no sense */
     uint64_t unopened;  /* events wanted and not got: part of a process is not seen. 0 is complete */
     int unopened_errno; /* the last reason */
+    uint32_t slowed_hz; /* rate of a process whose context switches made the full one too dear; 0: none is */
     uint64_t unwatched; /* thread scan only: threads that ran while all rings were taken */
 };
 

@@ -105,8 +105,16 @@ void perf_adapt(struct n1_perf *perf, struct perf_process *process, n1_ns now)
         return;
     struct n1_perf_choice choice = {.threads = HASH_COUNT(process->events.threads)};
     perf_choice_fill(perf, process, &choice);
-    if (n1_perf_mode_choose(&choice) == N1_PERF_MODE_INHERIT)
+    uint32_t divisor = process->divisor ? process->divisor : 1;
+    if (!choice.system)
+        divisor =
+            n1_perf_slow_divisor(perf->stats.rate_used_hz, process->switches_per_s, perf->virtual_machine);
+    if (divisor < process->divisor)
+        divisor = process->divisor;
+    if (n1_perf_mode_choose(&choice) == N1_PERF_MODE_INHERIT &&
+        divisor == (process->divisor ? process->divisor : 1))
         return;
+    process->divisor = divisor;
     int err = perf_events_replace(perf, process);
     if (err && err != -ESRCH)
         perf_count_unopened(perf, 1, err);

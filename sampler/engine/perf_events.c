@@ -25,6 +25,8 @@ enum { PASSES_MAX = 16 };
  */
 uint64_t perf_period_of(const struct perf_process *process, uint64_t period_ns)
 {
+    if (process->divisor > 1 && process->mode == N1_PERF_MODE_INHERIT)
+        return period_ns * process->divisor;
     return period_ns && process->mode == N1_PERF_MODE_SYSTEM ? period_ns + 2 : period_ns;
 }
 

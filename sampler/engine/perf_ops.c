@@ -48,6 +48,7 @@ static void stats_of(const void *self, struct n1_engine_stats *ret)
     *ret = (struct n1_engine_stats){
         .rate_asked_hz = stats.rate_asked_hz,
         .rate_used_hz = stats.rate_used_hz,
+        .slowed_hz = stats.slowed_hz,
         .period_ns = stats.period_ns,
         .stack_bytes = stats.stack_bytes,
         .pinned_bytes = stats.pinned_bytes,

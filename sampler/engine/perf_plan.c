@@ -21,6 +21,15 @@ const char *n1_perf_mode_name(enum n1_perf_mode mode)
     return "unknown";
 }
 
+uint32_t n1_perf_slow_divisor(uint32_t rate_hz, unsigned switches_per_s, bool virtual_machine)
+{
+    enum { SLOW_HZ = 20 }; /* below, a switch costs the same at any rate */
+    /* A switch costs 0.4 us and 10 ns a Hz in a virtual machine, a tenth of it on metal; a tenth of a CPU is
+     * too much. */
+    double cost_us = (0.4 + 0.01 * rate_hz) * (virtual_machine ? 1 : 0.1);
+    return rate_hz < 2 * SLOW_HZ || cost_us * switches_per_s < 100000 ? 1 : rate_hz / SLOW_HZ;
+}
+
 static bool is_prime(uint32_t n)
 {
     for (uint32_t d = 2; d * d <= n; d++) {

@@ -44,6 +44,10 @@ struct n1_perf_choice {
     bool blind;      /* most of its CPU time is spent in threads that end before the first sample */
 };
 
+/* By how much the rate of a process is to be divided that may only be watched by events of its threads: a
+ * timer is set at each of its context switches, unless it lies far enough ahead. 1: leave it. */
+uint32_t n1_perf_slow_divisor(uint32_t rate_hz, unsigned switches_per_s, bool virtual_machine);
+
 const char *n1_perf_mode_name(enum n1_perf_mode mode);
 
 /* The rate really used for a rate asked for, both in Hz: no multiple of 2 or 5 below 200, a prime from 200,

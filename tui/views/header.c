@@ -199,7 +199,9 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
     if (scene->rate_used > 0 && scene->governor != N1_GOVERNOR_NONE)
         snprintf(text, sizeof text, "%s %.0f%s%.0f Hz (%s)", engine_name(scene->engine), scene->rate_asked,
                  canvas->glyphs->ascii ? "->" : "\xe2\x86\x92", scene->rate_used,
-                 scene->governor == N1_GOVERNOR_CPU ? "own CPU limit" : "own memory limit");
+                 scene->governor == N1_GOVERNOR_CPU      ? "own CPU limit"
+                 : scene->governor == N1_GOVERNOR_MEMORY ? "own memory limit"
+                                                         : "many context switches");
     else if (scene->rate_used > 0)
         snprintf(text, sizeof text, "%s %.0f Hz", engine_name(scene->engine), scene->rate_used);
     else

@@ -99,6 +99,18 @@ static void modes_follow_threads_cpus_and_churn(void **state)
     assert_int_equal(n1_perf_mode_choose(&c), N1_PERF_MODE_SCAN);
 }
 
+static void many_switches_lower_the_rate(void **state)
+{
+    (void)state;
+    assert_int_equal(n1_perf_slow_divisor(99, 50000, true), 1);
+    assert_int_equal(n1_perf_slow_divisor(99, 250000, true), 4);
+    assert_int_equal(n1_perf_slow_divisor(99, 250000, false), 1); /* without a hypervisor a timer is cheap */
+    assert_int_equal(n1_perf_slow_divisor(997, 8000, true), 1);
+    assert_int_equal(n1_perf_slow_divisor(997, 12000, true), 49);
+    assert_int_equal(n1_perf_slow_divisor(997, 120000, false), 49);
+    assert_int_equal(n1_perf_slow_divisor(19, 4000000000u, true), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +118,7 @@ int main(void)
         cmocka_unit_test(rings_keep_the_budget),
         cmocka_unit_test(stacks_fit_the_rings),
         cmocka_unit_test(the_reader_is_woken_in_time),
+        cmocka_unit_test(many_switches_lower_the_rate),
         cmocka_unit_test(modes_follow_threads_cpus_and_churn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
