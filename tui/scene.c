@@ -403,6 +403,10 @@ static void hidden_share(struct n1_scene *scene, const struct n1_reader *reader)
 {
     double hidden = (double)n1_reader_self(reader, N1_SELF_KERNEL_HIDDEN_NS);
     double seen = (double)n1_reader_self(reader, N1_SELF_SAMPLED_NS);
+    if (n1_reader_self(reader, N1_SELF_SAMPLED_NS) ==
+        0) /* just attached, or a recording of before it was counted */
+        seen = (double)n1_reader_self(reader, N1_SELF_SAMPLES) *
+               (double)n1_reader_self(reader, N1_SELF_PERIOD_NS);
     scene->kernel_hidden = scene->kernel_frames ? 0
                            : hidden + seen > 0  ? hidden / (hidden + seen) * 100
                                                 : NAN;

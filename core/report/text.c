@@ -45,6 +45,9 @@ static void kernel_share(FILE *out, const struct n1_report *report)
     const struct n1_profile_summary *s = report->summary;
     uint64_t hidden = n1_reader_self(report->reader, N1_SELF_KERNEL_HIDDEN_NS);
     uint64_t seen = n1_reader_self(report->reader, N1_SELF_SAMPLED_NS);
+    if (!seen) /* a recording of before that was counted, made at one rate */
+        seen = n1_reader_self(report->reader, N1_SELF_SAMPLES) *
+               n1_reader_self(report->reader, N1_SELF_PERIOD_NS);
     if (n1_reader_self(report->reader, N1_SELF_KERNEL_FRAMES)) {
         fputs("; kernel ", out);
         n1_report_decimal(out, percent(s->in_kernel, s->samples), 1);
