@@ -179,7 +179,7 @@ class Screen:
         folder = f"/proc/{self.process.pid}/fd"
         try:
             for name in os.listdir(folder):
-                if self.model.fd is None and "memfd:n1top" in os.readlink(f"{folder}/{name}"):
+                if self.model.fd is None and "memfd:n1top-model" in os.readlink(f"{folder}/{name}"):
                     self.model.fd = os.open(f"{folder}/{name}", os.O_RDONLY)
         except OSError:
             pass
