@@ -62,9 +62,12 @@ static void note(struct n1_watch *watch, enum n1_engine_why why)
 static int start_perf(struct n1_watch *watch, const struct n1_engine_sink *sink, struct n1_error *reterr)
 {
     bool dump = watch->options->dump; /* it needs one sample of each running thread, soon */
+    uint64_t model_bytes, ring_bytes;
+    n1_governor_split((uint64_t)watch->config.limit_memory_mb << 20, &model_bytes, &ring_bytes);
     struct n1_perf_config config = {
         .rate_hz = dump ? 1000 : rate_of(watch),
         .assume_cpus = watch->options->cpus,
+        .budget_bytes = ring_bytes,
         .follow_children = watch->options->children,
         .drain_ms = dump ? 10 : 100,
     };

@@ -80,6 +80,7 @@ struct n1_scene_query n1_app_query(const struct n1_app *app)
                                    .end = app->paused ? app->paused_at : 0,
                                    .of = app->of,
                                    .waits = app->layout.pane[N1_PANE_WAITS].rows > 0,
+                                   .frames = app->frames,
                                    .thread_id = app->thread_tid,
                                    .text = app->filter,
                                    .memory = n1_app_panes(app) & N1_PANE_BIT(N1_PANE_MEMORY),

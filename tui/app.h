@@ -98,6 +98,7 @@ struct n1_app {
     enum n1_flame_color flame_color;
     /* what is asked of the model */
     enum n1_profile_of of; /* what table and flame pane add up */
+    enum n1_frames frames; /* Python and native, or one of them */
     uint32_t thread_tid;   /* filter, 0: all */
     int window;            /* index into n1_app_windows */
     bool paused;

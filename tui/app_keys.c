@@ -429,6 +429,13 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         app->inverted = !app->inverted;
         app->moved_at = -1e9;
         return 0;
+    case N1_ACTION_FRAMES: {
+        static const char *const said[] = {"Python and native frames", "Python frames only",
+                                           "native frames only"};
+        app->frames = (enum n1_frames)((app->frames + 1) % N1_FRAMES_COUNT);
+        n1_app_say(app, N1_ROLE_TEXT, clock, "%s", said[app->frames]);
+        return N1_EFFECT_UPDATE;
+    }
     case N1_ACTION_THREAD_NEXT:
     case N1_ACTION_THREAD_PREVIOUS:
         step_thread(app, scene, action == N1_ACTION_THREAD_NEXT ? 1 : -1);

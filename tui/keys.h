@@ -57,6 +57,7 @@ enum n1_key {
     X(QUIT, N1_KEY_F(10), 'q', "Quit", "leave")                                                              \
     X(INTERRUPT, N1_KEY_CTRL('C'), 0, "", "leave")                                                           \
     X(PAUSE, ' ', 'p', "", "hold the picture (sampling goes on) and let it go again")                        \
+    X(FRAMES, 'F', 0, "", "frames: Python and native, Python alone, native alone")                           \
     X(WINDOW, 'd', 0, "", "window: the last 5 s, 30 s, everything")                                          \
     X(TIME_BACK, ',', 0, "", "travel in time: a second back; every pane shows the window that ends there")   \
     X(TIME_FORWARD, '.', 0, "", "a second forward")                                                          \

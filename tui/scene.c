@@ -312,7 +312,7 @@ static void read_timeline(struct n1_scene *scene, struct n1_reader *reader, int 
 
 void n1_scene_filter(const struct n1_scene *scene, const struct n1_scene_query *query, struct n1_filter *ret)
 {
-    *ret = (struct n1_filter){.of = query->of};
+    *ret = (struct n1_filter){.of = query->of, .frames = query->frames};
     struct n1_filter_words words;
     n1_filter_parse(query->text ? query->text : "", &words);
     ret->regex = words.regex;

@@ -38,6 +38,7 @@ struct n1_scene_query {
     int timeline;              /* cells of the timeline, 0: none */
     enum n1_profile_of of;     /* what table and flame pane add up */
     bool waits;                /* the waits pane is shown */
+    enum n1_frames frames;     /* Python and native, or one of them */
     uint32_t thread_id;        /* kernel's id of a thread to filter by, 0: all */
     const char
         *text; /* filter by function or module, NULL or "": none; a leading '!' makes it an expression */

@@ -62,6 +62,7 @@ struct n1_fold {
     char *text; /* of the filter; NULL: everything matches */
     bool is_regex;
     regex_t regex;
+    uint8_t shown;          /* enum n1_frames: which become nodes */
     uint64_t epoch;         /* grows when node indices become void */
     size_t ordered, ranked; /* nodes and functions that the order covers */
 };
@@ -86,6 +87,9 @@ uint32_t n1_fold_find(const struct n1_fold *f, uint64_t id);
 /* Sets the text filter (NULL or "": none). Returns 0, N1_E_USAGE (bad expression; the old one stays),
  * -ENOMEM. */
 int n1_fold_filter(struct n1_fold *f, const char *text, bool regex, struct n1_error *reterr);
+
+/* Chooses which frames become nodes; another choice makes node indices void. */
+void n1_fold_frames(struct n1_fold *f, enum n1_frames frames);
 
 /* Brings siblings into the order of names. 0 or -ENOMEM. */
 int n1_fold_order(struct n1_fold *f);

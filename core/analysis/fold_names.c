@@ -281,6 +281,14 @@ static void void_nodes(struct n1_fold *f)
         memset(f->truncated.slot, 0, f->truncated.count * sizeof *f->truncated.slot);
 }
 
+void n1_fold_frames(struct n1_fold *f, enum n1_frames frames)
+{
+    if (f->shown == frames)
+        return;
+    f->shown = (uint8_t)frames;
+    void_nodes(f);
+}
+
 bool n1_fold_refresh(struct n1_fold *f, const struct n1_reader *r)
 {
     size_t left = 0;

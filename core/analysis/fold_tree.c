@@ -60,6 +60,22 @@ static uint32_t child(struct n1_fold *f, uint32_t parent, uint32_t function)
     return (uint32_t)f->node_count - 1;
 }
 
+/* `leaf`: of a sample, which the evaluation loop may be when no Python stack could be had. */
+static bool hidden(const struct n1_fold *f, uint32_t function, bool leaf)
+{
+    static const char loop[] = "_PyEval_EvalFrameDefault";
+    const struct n1_fold_function *fn = &f->functions[function];
+    bool python = fn->kind == N1_KIND_PYTHON || fn->kind == N1_KIND_GC;
+    switch (f->shown) {
+    case N1_FRAMES_PYTHON:
+        return !python;
+    case N1_FRAMES_NATIVE:
+        return fn->kind == N1_KIND_PYTHON;
+    default:
+        return !leaf && fn->kind == N1_KIND_NATIVE && fn->name && !strncmp(fn->name, loop, sizeof loop - 1);
+    }
+}
+
 static uint32_t chain(struct n1_fold *f, struct n1_reader *r, uint32_t node, bool truncated)
 {
     struct n1_fold_memo *memo = truncated ? &f->truncated : &f->chains;
@@ -96,7 +112,10 @@ static uint32_t chain(struct n1_fold *f, struct n1_reader *r, uint32_t node, boo
     }
     while (up-- > 0) {
         uint32_t function = n1_fold_frame(f, r, f->walk[2 * up + 1]);
-        at = function == N1_FOLD_NONE ? N1_FOLD_NONE : child(f, at, function);
+        if (function == N1_FOLD_NONE)
+            return function;
+        if (!hidden(f, function, false))
+            at = child(f, at, function);
         if (at == N1_FOLD_NONE)
             return at;
         memo->slot[f->walk[2 * up]] = at + 1;
@@ -110,7 +129,9 @@ uint32_t n1_fold_stack(struct n1_fold *f, struct n1_reader *r, uint32_t node, ui
     if (at == N1_FOLD_NONE)
         return at;
     uint32_t function = n1_fold_frame(f, r, leaf);
-    return function == N1_FOLD_NONE ? function : child(f, at, function);
+    if (function == N1_FOLD_NONE)
+        return function;
+    return at > N1_FOLD_TRUNCATED && hidden(f, function, true) ? at : child(f, at, function);
 }
 
 bool n1_fold_matches(const struct n1_fold *f, const struct n1_fold_function *function)

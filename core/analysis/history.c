@@ -266,6 +266,7 @@ int n1_history_update(struct n1_history *h, struct n1_reader *r, struct n1_windo
     int rc = n1_fold_filter(&h->fold, filter->text, filter->regex, reterr);
     if (rc)
         return rc;
+    n1_fold_frames(&h->fold, filter->frames);
     if (n1_pass_set(&h->pass, filter))
         clear(h);
     h->kinds = filter->kinds;

@@ -214,6 +214,7 @@ int n1_profile_update(struct n1_profile *p, struct n1_reader *r, struct n1_windo
     int rc = n1_fold_filter(&s->fold, filter->text, filter->regex, reterr);
     if (rc)
         return rc;
+    n1_fold_frames(&s->fold, filter->frames);
     bool other = s->of != filter->of || filter->of != N1_OF_CPU;
     if (n1_pass_set(&s->pass, filter) || other) {
         n1_tally_clear(&s->tally);

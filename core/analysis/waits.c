@@ -239,6 +239,7 @@ static int prepare(struct n1_wait_view *v, struct n1_reader *r, const struct n1_
     v->generation = n1_reader_generation(r);
     n1_fold_refresh(&v->fold, r);
     n1_pass_set(&v->pass, filter);
+    n1_fold_frames(&v->fold, filter->frames);
     return n1_fold_filter(&v->fold, filter->text, filter->regex, reterr);
 }
 

@@ -309,6 +309,7 @@ static int prepare(struct gathering *g)
             g->process_of[id] = t.process;
     if (f) {
         n1_pass_set(&g->pass, f);
+        n1_fold_frames(&g->fold, f->frames);
         if (n1_fold_filter(&g->fold, f->text, f->regex, NULL))
             return -ENOMEM; /* the expression itself has passed the profile already */
     }

@@ -39,7 +39,12 @@ bool n1_profile_of_bytes(enum n1_profile_of of); /* the unit is bytes, else ns *
 int n1_profile_of_find(const char *name);        /* -1 when there is none */
 
 /* A sample passes when every condition that is set holds. */
+/* Which frames of a stack are shown. MERGED leaves out the interpreter's evaluation loop below a leaf: the
+ * Python functions that it runs stand for it. A stack without any frame of the kind keeps its leaf. */
+enum n1_frames { N1_FRAMES_MERGED, N1_FRAMES_PYTHON, N1_FRAMES_NATIVE, N1_FRAMES_COUNT };
+
 struct n1_filter {
+    enum n1_frames frames;
     enum n1_profile_of of;
     uint32_t memory_kinds;    /* of memory: bits 1 << enum n1_memory_kind; 0: all */
     uint32_t wait_classes;    /* of waits: bits 1 << enum n1_wait_class; 0: all */
@@ -130,8 +135,8 @@ struct n1_profile_growth {
 size_t n1_profile_growth(const struct n1_profile *before, const struct n1_profile *now, bool total,
                          uint64_t min_samples, struct n1_profile_growth *ret, size_t cap);
 
-/* The share of `now`'s samples that went to other functions than in `before`, by self samples, beyond twice what
- * sampling explains: 0 to 1. NAN with fewer than 400 samples before or 150 now. */
+/* The share of `now`'s samples that went to other functions than in `before`, by self samples, beyond twice
+ * what sampling explains: 0 to 1. NAN with fewer than 400 samples before or 150 now. */
 double n1_profile_shift(const struct n1_profile *before, const struct n1_profile *now);
 
 /* Half-width of the 95 % interval of a share of `part` of `whole` samples, as a fraction (Wilson). */

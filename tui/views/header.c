@@ -173,6 +173,9 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
         snprintf(text, sizeof text, "filter: %s", app->filter);
         col = piece(canvas, row, col, scene->filter_error[0] ? N1_ROLE_LOG_CRIT : N1_ROLE_LOG_WARN, text);
     }
+    if (app->frames != N1_FRAMES_MERGED)
+        col = piece(canvas, row, col, N1_ROLE_LOG_WARN,
+                    app->frames == N1_FRAMES_PYTHON ? "Python frames only" : "native frames only");
     if (app->thread_tid) {
         snprintf(text, sizeof text, "thread %u only", app->thread_tid);
         for (size_t i = 0; i < scene->thread_count; i++) {
