@@ -19,6 +19,7 @@ enum {
     CHUNK_COPY_MAX = 64 * 1024, /* most bytes of one chunk */
     CHUNK_MARGIN = 1024,        /* guessed beyond what the last sample needed */
     CHUNK_FIRST = 4096,
+    GUESSES_KEPT = 32,
     FRAME_MAX = 128, /* bytes of a frame that are looked at */
     THREAD_MAX = 1024,
 };
@@ -444,10 +445,23 @@ static void plan(struct n1_py_chain_reader *r, struct n1_py_place *place, bool s
     want_state(r);
 }
 
-/* Keeps what this chain needed beside the newest chunk. */
+static bool guessed(const struct n1_py_place *place, uint64_t address)
+{
+    for (size_t i = 0; i < place->guess_count; i++)
+        if (place->guesses[i] == address)
+            return true;
+    return false;
+}
+
+/* Keeps what this chain needed beside the newest chunk, and behind it some of what earlier ones needed: a
+ * thread that is back in a function left just before would need a second round, in which it is elsewhere
+ * again, so that whatever is seen most would be seen more than it ran. */
 static void learn(struct n1_py_chain_reader *r, struct n1_py_place *place, const struct n1_py_chain *chain)
 {
+    uint64_t earlier[GUESSES_KEPT];
+    size_t earlier_count = place->guess_count < GUESSES_KEPT ? place->guess_count : GUESSES_KEPT;
     uint32_t used = 0;
+    memcpy(earlier, place->guesses, earlier_count * sizeof(*earlier));
     place->guess_count = 0;
     for (size_t i = 0; i < chain->count; i++) {
         uint64_t address = chain->frames[i].address;
@@ -458,6 +472,9 @@ static void learn(struct n1_py_chain_reader *r, struct n1_py_place *place, const
             place->guesses[place->guess_count++] = address;
         }
     }
+    for (size_t i = 0; i < earlier_count && place->guess_count < GUESSES_KEPT; i++)
+        if (!guessed(place, earlier[i]))
+            place->guesses[place->guess_count++] = earlier[i];
     place->chunk_used = used ? used : place->chunk_used;
 }
 
