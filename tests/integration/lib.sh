@@ -25,6 +25,7 @@ chmod 0755 "$work"
 out=$work/out err=$work/err
 export XDG_CONFIG_HOME=$work/config XDG_RUNTIME_DIR=$work/run TERM=xterm-256color LC_ALL=C.UTF-8
 export TMPDIR=$work/tmp
+export CCACHE_DISABLE=1 # where one is used, it leaves files that are not the product's
 mkdir -p "$XDG_CONFIG_HOME" "$TMPDIR"; mkdir -m 0700 "$XDG_RUNTIME_DIR"; chmod 1777 "$TMPDIR"
 started=() mounts=()
 declare -A fds_at_start=()
