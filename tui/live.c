@@ -432,6 +432,11 @@ static void turn(struct live *live)
     int ready = poll(fds, 4, wait);
     if (live->settled && ready == 0)
         live->dirty = true;
+    /* The rest of a frame that the terminal did not take at once; nothing else may come to send it. */
+    if (fds[3].revents && n1_screen_ready(live->options->screen) == -EIO)
+        live->status = 128 + SIGHUP;
+    if (live->status >= 0)
+        return;
     signals(live);
     if (live->status < 0)
         keys(live);

@@ -72,7 +72,7 @@ static void panes_and_keys(void **state)
     term_keys(&t, "\x1bOR"); /* F3 as xterm sends it */
     term_wait(&t, "find:");
     term_keys(&t, "gc_coll\r");
-    term_wait(&t, "functions > gc_coll");
+    term_wait(&t, "functions > gc_c");
     term_keys(&t, "\x1b");
     term_wait_gone(&t, "find: gc_coll");
     term_keys(&t, "f");
@@ -184,7 +184,7 @@ static void c_locale_is_ascii(void **state)
 {
     (void)state;
     struct term t;
-    start(&t, 40, 120, (const char *const[]){"LANG=C", NULL});
+    start(&t, 24, 80, (const char *const[]){"LANG=C", NULL});
     term_keys(&t, "M");
     term_wait(&t, "proportional        - not permitted");
     for (size_t i = 0; i < t.raw_len; i++)
