@@ -114,7 +114,7 @@ fuzz-flavour: $(addprefix $(BUILD)/fuzz/fuzz_,$(FUZZ))
 TARGET_FLAGS   = -D_GNU_SOURCE -O2 -g -fomit-frame-pointer -fno-optimize-sibling-calls -Wall -Wextra -Werror -pthread
 TARGET_DIR     = $(BUILD)/targets
 TARGET_PLAIN   = split recursion threads16 dlopen churn early execs forks sleepers memory fds threadgrow episodes \
-                 pingpong faults leak noisy zombie gaps hostile many waits deadlock pool
+                 pingpong faults leak lines noisy zombie gaps hostile many waits deadlock pool
 TARGET_VARIANT = split-stripped split-static-pie split-fp split-debuglink split-minidebug plugin-a.so plugin-b.so cxx \
                  cxx-stripped hostile-static
 TARGETS        = $(addprefix $(TARGET_DIR)/,$(TARGET_PLAIN) $(TARGET_VARIANT))

@@ -6,24 +6,17 @@
 
 #include "core/analysis/fold.h"
 #include "core/analysis/pass.h"
+#include "core/analysis/resident.h"
 #include "core/analysis/span.h"
 #include "core/analysis/tally.h"
-#include "n1/metric.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define POINTS_MAX 8192
 #define FAULTS_MAX 256
 #define LINES_DEPTH                                                                                          \
     4096 /* frames from the leaf on whose lines are told; no walk is longer for absurd stacks */
-
-/* RSS of one process over the window. */
-struct resident {
-    struct n1_model_point *points;
-    size_t count;
-};
 
 struct gathering {
     const struct n1_report *report;
@@ -31,53 +24,14 @@ struct gathering {
     struct n1_facts *facts;
     struct n1_fold fold;
     struct n1_pass pass;
-    struct n1_tally stacks;     /* what the lines are told from */
+    struct n1_tally stacks;     /* what the lines are told from … */
+    struct n1_tally touched;    /* … and, with bytes for ns, their memory */
     uint64_t *resident, *bytes; /* by node */
     size_t resident_cap, bytes_cap, node_count;
-    struct resident *processes; /* by process id */
-    size_t process_count;
-    uint32_t *process_of; /* by thread id */
-    uint32_t *shown;      /* by function of the fold: index into the report's, N1_FOLD_NONE */
-    uint32_t *stamp;      /* by function of the fold, or by line */
+    struct n1_resident processes;
+    uint32_t *shown; /* by function of the fold: index into the report's, N1_FOLD_NONE */
+    uint32_t *stamp; /* by function of the fold, or by line */
 };
-
-static int load_resident(struct gathering *g)
-{
-    struct n1_window w = g->report->summary->window;
-    g->process_count = (size_t)n1_reader_count(g->reader, N1_SEGMENT_PROCESSES, NULL);
-    g->processes = calloc(g->process_count + 1, sizeof *g->processes);
-    if (!g->processes)
-        return -ENOMEM;
-    for (uint32_t id = 1; id < g->process_count; id++) {
-        uint32_t series = n1_reader_series_find(g->reader, N1_METRIC_MEM_RSS, id);
-        struct resident *p = &g->processes[id];
-        if (series == 0)
-            continue;
-        p->points = calloc(POINTS_MAX, sizeof *p->points);
-        if (!p->points)
-            return -ENOMEM;
-        /* a point stands until the next one: the one before the window counts too */
-        n1_ns from = w.from > 10 * N1_SECOND_NS ? w.from - 10 * N1_SECOND_NS : 0;
-        p->count = n1_reader_points(g->reader, series, from, w.to, p->points, POINTS_MAX);
-    }
-    return 0;
-}
-
-/* The last value known at `time`, 0: none. */
-static uint64_t resident_at(const struct resident *p, n1_ns time)
-{
-    size_t low = 0, high = p->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if ((p->points[middle].time & ~N1_POINT_INVALID) <= time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0 || (p->points[low - 1].time & N1_POINT_INVALID) || p->points[low - 1].value < 0)
-        return 0;
-    return (uint64_t)p->points[low - 1].value;
-}
 
 /* Node of a stack that passes the filter; N1_FOLD_NONE when it does not. */
 static int node_of(struct gathering *g, uint32_t node, uint32_t leaf, uint32_t flags, uint32_t *ret)
@@ -116,8 +70,7 @@ static int take_sample(void *context, const struct n1_span_entry *e)
     if (e->thread < facts->thread_count) {
         facts->thread_ns[e->thread] += e->ns;
         facts->thread_samples[e->thread] += e->count;
-        uint32_t process = g->process_of[e->thread];
-        uint64_t rss = process < g->process_count ? resident_at(&g->processes[process], e->time) : 0;
+        uint64_t rss = n1_resident_at(&g->processes, e->thread, e->time);
         if (rss > g->resident[node])
             g->resident[node] = rss;
     }
@@ -145,8 +98,11 @@ static int take_faults(struct gathering *g)
                            : 0;
             if (pass < 0 || (pass == 1 && node_of(g, chunk[i].node, chunk[i].leaf, 0, &node)))
                 return -ENOMEM;
-            if (pass == 1 && node != N1_FOLD_NONE)
-                g->bytes[node] += chunk[i].bytes;
+            if (pass != 1 || node == N1_FOLD_NONE)
+                continue;
+            g->bytes[node] += chunk[i].bytes;
+            if (n1_tally_add(&g->touched, chunk[i].node, chunk[i].leaf, 0, 1, chunk[i].bytes))
+                return -ENOMEM;
         }
     }
     return whole;
@@ -204,9 +160,9 @@ static int to_functions(struct gathering *g, bool faults)
 
 struct lines {
     struct n1_tally places, lines; /* (file, line), and (function, place): used as interners */
-    uint64_t *self, *total;
+    uint64_t *self, *total, *bytes;
     uint32_t *stamp;
-    size_t self_cap, total_cap, stamp_cap;
+    size_t self_cap, total_cap, bytes_cap, stamp_cap;
 };
 
 /* Index of the line of a frame, SIZE_MAX when it has none; -ENOMEM. */
@@ -225,18 +181,23 @@ static int line_of(struct gathering *g, struct lines *l, uint32_t frame, size_t 
         place == SIZE_MAX ? SIZE_MAX : n1_tally_at(&l->lines, g->shown[function], (uint32_t)place, 0);
     if (line == SIZE_MAX || n1_fold_reserve((void **)&l->self, &l->self_cap, line + 1, sizeof *l->self) ||
         n1_fold_reserve((void **)&l->total, &l->total_cap, line + 1, sizeof *l->total) ||
+        n1_fold_reserve((void **)&l->bytes, &l->bytes_cap, line + 1, sizeof *l->bytes) ||
         n1_fold_reserve((void **)&l->stamp, &l->stamp_cap, line + 1, sizeof *l->stamp))
         return -ENOMEM;
     if (line >= known)
-        l->self[line] = l->total[line] = l->stamp[line] = 0;
+        l->self[line] = l->total[line] = l->bytes[line] = l->stamp[line] = 0;
     *ret = line;
     return 0;
 }
 
-static int add_lines(struct gathering *g, struct lines *l)
+/* `faults`: of stacks that touched memory, else of samples. Stamps tell the stacks of both apart. */
+static int add_lines(struct gathering *g, struct lines *l, bool faults)
 {
-    for (size_t i = 0; i < g->stacks.count; i++) {
-        const struct n1_tally_entry *e = &g->stacks.entries[i];
+    const struct n1_tally *stacks = faults ? &g->touched : &g->stacks;
+    uint32_t stamp = faults ? (uint32_t)g->stacks.count : 0;
+    for (size_t i = 0; i < stacks->count; i++) {
+        const struct n1_tally_entry *e = &stacks->entries[i];
+        stamp++;
         struct n1_model_node n = {.parent = e->node, .frame = e->leaf};
         uint32_t id = UINT32_MAX;
         for (int frames = 0; id != 0 && frames < LINES_DEPTH; frames++) {
@@ -244,9 +205,9 @@ static int add_lines(struct gathering *g, struct lines *l)
             if (line_of(g, l, n.frame, &line))
                 return -ENOMEM;
             if (line != SIZE_MAX) {
-                l->self[line] += id == UINT32_MAX ? e->ns : 0;
-                l->total[line] += l->stamp[line] == i + 1 ? 0 : e->ns;
-                l->stamp[line] = (uint32_t)i + 1;
+                l->self[line] += id == UINT32_MAX && !faults ? e->ns : 0;
+                *(faults ? &l->bytes[line] : &l->total[line]) += l->stamp[line] == stamp ? 0 : e->ns;
+                l->stamp[line] = stamp;
             }
             id = n.parent;
             if (id && !n1_reader_node(g->reader, id, &n))
@@ -266,10 +227,12 @@ static int by_function(const void *a, const void *b)
     return (x->line > y->line) - (x->line < y->line);
 }
 
-static int make_lines(struct gathering *g)
+static int make_lines(struct gathering *g, bool faults)
 {
     struct lines l = {.places.keep = true, .lines.keep = true};
-    int rc = add_lines(g, &l);
+    int rc = add_lines(g, &l, false);
+    if (rc == 0 && faults)
+        rc = add_lines(g, &l, true);
     if (rc == 0 && l.lines.count > 0) {
         g->facts->lines = calloc(l.lines.count, sizeof *g->facts->lines);
         rc = g->facts->lines ? 0 : -ENOMEM;
@@ -277,7 +240,7 @@ static int make_lines(struct gathering *g)
     for (size_t i = 0; rc == 0 && i < l.lines.count; i++) {
         const struct n1_tally_entry *e = &l.lines.entries[i], *place = &l.places.entries[e->leaf];
         g->facts->lines[g->facts->line_count++] = (struct n1_fact_line){
-            e->node, place->node, place->leaf, l.self[i], l.total[i],
+            e->node, place->node, place->leaf, l.self[i], l.total[i], faults ? l.bytes[i] : N1_FACT_UNKNOWN,
         };
     }
     if (g->facts->line_count)
@@ -286,6 +249,7 @@ static int make_lines(struct gathering *g)
     n1_tally_finish(&l.lines);
     free(l.self);
     free(l.total);
+    free(l.bytes);
     free(l.stamp);
     return rc;
 }
@@ -294,26 +258,21 @@ static int prepare(struct gathering *g)
 {
     struct n1_facts *facts = g->facts;
     const struct n1_filter *f = g->report->options->filter;
-    struct n1_model_thread t;
     size_t functions = g->report->function_count + 1;
     facts->thread_count = (size_t)n1_reader_count(g->reader, N1_SEGMENT_THREADS, NULL);
     facts->bytes = calloc(functions, sizeof *facts->bytes);
     facts->resident = calloc(functions, sizeof *facts->resident);
     facts->thread_ns = calloc(facts->thread_count + 1, sizeof *facts->thread_ns);
     facts->thread_samples = calloc(facts->thread_count + 1, sizeof *facts->thread_samples);
-    g->process_of = calloc(facts->thread_count + 1, sizeof *g->process_of);
-    if (!facts->bytes || !facts->resident || !facts->thread_ns || !facts->thread_samples || !g->process_of)
+    if (!facts->bytes || !facts->resident || !facts->thread_ns || !facts->thread_samples)
         return -ENOMEM;
-    for (uint32_t id = 1; id < facts->thread_count; id++)
-        if (n1_reader_thread(g->reader, id, &t))
-            g->process_of[id] = t.process;
     if (f) {
         n1_pass_set(&g->pass, f);
         n1_fold_frames(&g->fold, f->frames);
         if (n1_fold_filter(&g->fold, f->text, f->regex, NULL))
             return -ENOMEM; /* the expression itself has passed the profile already */
     }
-    return load_resident(g);
+    return n1_resident_load(&g->processes, g->reader, g->report->summary->window);
 }
 
 int n1_facts_init(struct n1_facts *facts, const struct n1_report *report)
@@ -341,17 +300,15 @@ int n1_facts_init(struct n1_facts *facts, const struct n1_report *report)
     if (rc == 0) {
         rc = to_functions(&g, faults == 1);
         if (rc == 0)
-            rc = make_lines(&g);
+            rc = make_lines(&g, faults == 1);
     }
-    for (size_t i = 0; g.processes && i < g.process_count; i++)
-        free(g.processes[i].points);
-    free(g.processes);
-    free(g.process_of);
+    n1_resident_finish(&g.processes);
     free(g.shown);
     free(g.stamp);
     free(g.resident);
     free(g.bytes);
     n1_tally_finish(&g.stacks);
+    n1_tally_finish(&g.touched);
     n1_pass_finish(&g.pass);
     n1_fold_finish(&g.fold);
     return rc;

@@ -13,6 +13,7 @@ struct n1_fact_line {
     uint32_t function;   /* index into the report's functions */
     uint32_t file, line; /* model string; line > 0 */
     uint64_t self_ns, total_ns;
+    uint64_t bytes; /* first touched while it was on the stack; N1_FACT_UNKNOWN as below */
 };
 
 struct n1_facts {

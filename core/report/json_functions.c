@@ -60,7 +60,7 @@ static void lines(struct n1_json *j, cJSON *o, uint32_t function, size_t *at)
         cJSON *line = cJSON_AddObjectToObject(all, key);
         n1_json_number(line, "self", n1_json_seconds(l->self_ns));
         n1_json_number(line, "total", n1_json_seconds(l->total_ns));
-        cJSON_AddNullToObject(line, "memory");
+        n1_json_number(line, "memory", l->bytes == N1_FACT_UNKNOWN ? NAN : (double)l->bytes);
     }
 }
 

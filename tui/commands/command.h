@@ -27,6 +27,7 @@ struct n1_command_args {
     const char *output; /* -o; NULL: not given */
     const char *format; /* --format; NULL: not given */
     const char *engine; /* --engine; NULL: not given */
+    const char *function; /* --function; NULL: not given */
     const char *config, *log;
     size_t top; /* --top; 0: not given */
     int of;     /* --of; enum n1_profile_of */
@@ -49,6 +50,7 @@ struct n1_command_args {
 #define N1_TAKES_MEMORY "m"
 #define N1_TAKES_OF "O"
 #define N1_TAKES_TRACE "T"
+#define N1_TAKES_FUNCTION "N"
 #define N1_TAKES_FILE "f"
 
 struct n1_command {

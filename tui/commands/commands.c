@@ -13,12 +13,11 @@
 #include <string.h>
 
 extern const struct n1_command n1_command_alerts, n1_command_record, n1_command_report, n1_command_export,
-    n1_command_leaks, n1_command_dump, n1_command_doctor, n1_command_status;
+    n1_command_leaks, n1_command_lines, n1_command_dump, n1_command_doctor, n1_command_status;
 
 const struct n1_command *const n1_commands[] = {
-    &n1_command_record, &n1_command_report, &n1_command_export,
-    &n1_command_leaks,  &n1_command_alerts, &n1_command_dump,
-    &n1_command_doctor, &n1_command_status, NULL,
+    &n1_command_record, &n1_command_report, &n1_command_export, &n1_command_lines,  &n1_command_leaks,
+    &n1_command_alerts, &n1_command_dump,   &n1_command_doctor, &n1_command_status, NULL,
 };
 
 const struct n1_command *n1_command_find(const char *name)
@@ -55,6 +54,7 @@ static const struct option_line lines[] = {
     {'t', "top", 'n', "N", "number of functions"},
     {'R', "redact", 0, NULL, "leave out command lines, labels, folders, host and user names"},
     {'j', "json", 0, NULL, "as JSON"},
+    {'N', "function", 0, "NAME", "the function meant"},
     {'T', "trace", 0, NULL, "trace the allocator also when that slows the process"},
     {'m', "memory", 0, NULL, "sample page faults too: who touches memory first"},
     {'C', "children", 0, NULL, "watch children of the process too"},
@@ -149,6 +149,9 @@ static int take(struct n1_command_args *args, char takes, const char *name, cons
         return args->of >= 0 ? 0
                              : n1_error_set(reterr, N1_E_USAGE,
                                             "--of takes cpu, waits, wall, memory or kept, not '%s'", text);
+    case 'N':
+        args->function = text;
+        return 0;
     case 'T':
         args->trace = true;
         return 0;
