@@ -28,8 +28,8 @@ record_perf() { # SECONDS HZ WHOM...
     started+=($tool)
 }
 
-# The sampler's own CPU limit would lower the rate, which perf has not.
-echo '{"profiling": {"limits": {"cpu_percent": 100}}}' > "$work/config.json"
+# The sampler's own CPU limit would lower the rate, which perf has not; events of page faults would be counted with the clocks.
+echo '{"profiling": {"limits": {"cpu_percent": 100}, "memory_tracking": false}}' > "$work/config.json"
 record_n1() { # SECONDS
     "$N1" record --config "$work/config.json" -p "$pid" -d "$1" -r 997 -o "$work/real.n1" > "$work/n1.err" 2>&1 &
     tool=$!
