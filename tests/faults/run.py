@@ -44,6 +44,19 @@ def wanted(name):
     return ONLY in name
 
 
+def judged(suite, name, body, which):
+    """Runs a part. In the short form, harm must show twice: a neighbour that takes the CPU, or the debugger itself, can
+    look like harm once. The long form forgives nothing."""
+    before = len(suite.harms)
+    suite.part(name, body, which)
+    found = len(suite.harms)
+    if found == before or LONG:
+        return
+    suite.part(f"{name}, again", body, which)
+    if len(suite.harms) == found:
+        del suite.harms[before:]
+
+
 def the_product(build, seed):
     suite = Suite(build, seed)
     print(f"harmlessness suite: {'long' if LONG else 'short'} form, seed {seed} (N1_FAULTS_SEED={seed} repeats it)")
@@ -70,7 +83,7 @@ def the_product(build, seed):
         ]
         for name, body, which in plan:
             if wanted(name) and not (python and "threads" in name):
-                suite.part(name, body, which)
+                judged(suite, name, body, which)
     harmed = suite.finish()
     cycles, faults = sum(r.cycles for r in suite.rows), sum(r.faults for r in suite.rows)
     print(f"cycles {cycles}, faults {faults}, seed {seed}, harmed = {harmed}")
