@@ -69,6 +69,10 @@ check-pythons: ## CPython of every version that Debian's releases offer (fetched
 	@tools/pythons fetch
 	@$(SUB) $(JOBS) all
 	@N1_TEST_PYTHONS=0 N1_TEST_LIMIT=1200 tests/run integration $(BUILD) tests/integration/test_python.sh
+check-real: ## three programs of Debian's as perf sees them; wants a quiet machine (five minutes)
+	@tools/deps --if-missing
+	@$(SUB) $(JOBS) all targets
+	@N1_TEST_LIMIT=900 tests/run integration $(BUILD) tests/integration/real_programs.sh
 check-screen: ## the real screen in a pseudo-terminal
 	@tools/deps --if-missing
 	@$(SUB) $(JOBS) all targets $(SCREEN_TESTS)
