@@ -175,7 +175,10 @@ void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const str
     n1_writer_self(f->w, N1_SELF_MISSED, stats.missed);
     n1_writer_self_add(f->w, N1_SELF_REJECTED, stats.damaged - f->damaged_told);
     f->damaged_told = stats.damaged;
-    n1_writer_self(f->w, N1_SELF_KERNEL_HIDDEN_NS, stats.kernel_frames ? 0 : hidden_ns(targets));
+    /* The other engines weigh a sample by the thread's whole CPU time: in them kernel time is its caller's.
+     */
+    bool hides = engine->ops->kind == N1_ENGINE_PERF && !stats.kernel_frames;
+    n1_writer_self(f->w, N1_SELF_KERNEL_HIDDEN_NS, hides ? hidden_ns(targets) : 0);
 }
 
 void n1_figures_coverage(struct n1_figures *f, struct n1_targets *targets, bool sampling)

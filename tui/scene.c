@@ -397,19 +397,18 @@ static int read_profile(struct n1_scene *scene, struct n1_reader *reader, const 
     return rc == -ENOMEM || rc == N1_E_DAMAGED ? rc : 0;
 }
 
-/* Without kernel rights no sample falls into the kernel: the sampler reckons from the process's own CPU
- * times. */
+/* Without kernel rights no sample of engine perf falls into the kernel: the sampler reckons from the
+ * process's own CPU times. The other engines' samples stand for all of a thread's CPU time. */
 static void hidden_share(struct n1_scene *scene, const struct n1_reader *reader)
 {
-    double hidden = (double)n1_reader_self(reader, N1_SELF_KERNEL_HIDDEN_NS);
+    bool hides = scene->engine == N1_ENGINE_PERF && !scene->kernel_frames;
+    double hidden = hides ? (double)n1_reader_self(reader, N1_SELF_KERNEL_HIDDEN_NS) : 0;
     double seen = (double)n1_reader_self(reader, N1_SELF_SAMPLED_NS);
     if (n1_reader_self(reader, N1_SELF_SAMPLED_NS) ==
         0) /* just attached, or a recording of before it was counted */
         seen = (double)n1_reader_self(reader, N1_SELF_SAMPLES) *
                (double)n1_reader_self(reader, N1_SELF_PERIOD_NS);
-    scene->kernel_hidden = scene->kernel_frames ? 0
-                           : hidden + seen > 0  ? hidden / (hidden + seen) * 100
-                                                : NAN;
+    scene->kernel_hidden = !hides ? 0 : hidden + seen > 0 ? hidden / (hidden + seen) * 100 : NAN;
     double all = (double)n1_reader_self(reader, N1_SELF_TARGET_CPU_NS);
     scene->unseen = all >= UNSEEN_CPU_NS ? (all - seen - hidden) / all * 100 : NAN;
 }

@@ -38,12 +38,21 @@ static void whole_number(FILE *out, const char *before, uint64_t value, const ch
     fprintf(out, "%s%llu%s", before, (unsigned long long)value, after);
 }
 
+/* CPU time that the engine may not see. Engines that weigh samples by a thread's whole CPU time hide none,
+ * whatever a recording of before says. */
+static uint64_t hidden_ns(const struct n1_report *report)
+{
+    return n1_reader_self(report->reader, N1_SELF_ENGINE) == N1_ENGINE_PERF
+               ? n1_reader_self(report->reader, N1_SELF_KERNEL_HIDDEN_NS)
+               : 0;
+}
+
 /* Without kernel rights no sample falls into the kernel: what it hides comes from the process's own CPU
  * times. */
 static void kernel_share(FILE *out, const struct n1_report *report)
 {
     const struct n1_profile_summary *s = report->summary;
-    uint64_t hidden = n1_reader_self(report->reader, N1_SELF_KERNEL_HIDDEN_NS);
+    uint64_t hidden = hidden_ns(report);
     uint64_t seen = n1_reader_self(report->reader, N1_SELF_SAMPLED_NS);
     if (!seen) /* a recording of before that was counted, made at one rate */
         seen = n1_reader_self(report->reader, N1_SELF_SAMPLES) *
@@ -52,6 +61,8 @@ static void kernel_share(FILE *out, const struct n1_report *report)
         fputs("; kernel ", out);
         n1_report_decimal(out, percent(s->in_kernel, s->samples), 1);
         fputs(" %", out);
+    } else if (n1_reader_self(report->reader, N1_SELF_ENGINE) != N1_ENGINE_PERF) {
+        fputs("; kernel time counts to its callers", out);
     } else {
         fputs("; kernel hidden (not permitted): ", out);
         n1_report_decimal(out, seconds(hidden), 2);
@@ -65,8 +76,7 @@ static void kernel_share(FILE *out, const struct n1_report *report)
 static void unseen_share(FILE *out, const struct n1_report *report)
 {
     uint64_t all = n1_reader_self(report->reader, N1_SELF_TARGET_CPU_NS);
-    uint64_t seen = n1_reader_self(report->reader, N1_SELF_SAMPLED_NS) +
-                    n1_reader_self(report->reader, N1_SELF_KERNEL_HIDDEN_NS);
+    uint64_t seen = n1_reader_self(report->reader, N1_SELF_SAMPLED_NS) + hidden_ns(report);
     if (all < 2 * N1_SECOND_NS || seen + all / 20 >= all)
         return;
     fputs("\n# of ", out);

@@ -86,7 +86,7 @@ enum n1_model_state {
     X(FALLBACK, "count", "samples for which libunwind was needed")                                           \
     X(FRAMES_WALKED, "count", "frames walked in all samples")                                                \
     X(THROTTLED, "count", "times the kernel lowered the sampling rate")                                      \
-    X(KERNEL_HIDDEN_NS, "ns", "CPU time spent in the kernel that the engine may not see")                    \
+    X(KERNEL_HIDDEN_NS, "ns", "CPU time spent in the kernel for which no sample stands: not permitted")      \
     X(CPU_NS, "ns", "CPU time of the sampler and its helpers")                                               \
     X(MEMORY_BYTES, "bytes", "PSS of the sampler and its helpers, without pinned rings")                     \
     X(PINNED_BYTES, "bytes", "pages pinned for the engine's rings")                                          \
@@ -99,7 +99,7 @@ enum n1_model_state {
     X(ROWS_DROPPED, "count", "rows given up early because their names alone would have filled a table")      \
     X(ENGINE_WHY, "enum n1_engine_why", "why this engine")                                                   \
     X(RACES, "count", "system calls of the target that a stop may have cut short")                           \
-    X(MISSED, "count", "samples that were due and could not be taken")                        \
+    X(MISSED, "count", "samples that were due and could not be taken")                                       \
     X(GOVERNOR, "enum n1_governor_reason", "why the rate is lower than asked for")                           \
     X(TARGET_CPU_NS, "ns", "CPU time that the targets used while they were sampled")                         \
     X(SAMPLED_NS, "ns", "CPU time that the samples of that time stand for")

@@ -76,6 +76,12 @@ if [ "$(id -u)" = 0 ]; then
     as_user "$build/faults/refuse" perf_event_open "$N1" record -p "$pid" -d 2 --format json -o "$work/user.json" > "$out" 2> "$err"
     status=$?; expect_status 0
     json "$work/user.json" "d['sampler']['engine'] == 'ptrace' and d['sampler']['samples'] > 10"
+    # Its samples stand for kernel time too: nothing is hidden, and nothing was refused that would show it.
+    as_user "$build/faults/refuse" perf_event_open "$N1" record -p "$pid" -d 2 -o "$work/user.n1" > "$out" 2> "$err"
+    n1top report "$work/user.n1"; expect_status 0
+    check "where kernel time went: $(head -4 "$out")" grep -q 'kernel time counts to its callers' "$out"
+    n1top "$work/user.n1" --dump-frame --size 120x40; expect_status 0
+    check "hidden where nothing is: $(head -4 "$out")" sh -c "! grep -q hidden '$out'"
     as_user "$build/faults/refuse" perf_event_open "$N1" record -p $$ -d 1 -o "$work/none.n1" > "$out" 2> "$err"
     status=$?; expect_status 4
     stop

@@ -157,7 +157,7 @@ static void context(struct n1_canvas *canvas, int row, const struct n1_scene *sc
 #undef X
     };
     int col = 0;
-    if (!scene->kernel_frames && scene->kernel_hidden >= 0.5 && scene->engine != N1_ENGINE_NONE) {
+    if (scene->kernel_hidden >= 0.5) {
         snprintf(text, sizeof text, "kernel %.0f%% hidden: not permitted", scene->kernel_hidden);
         col = piece(canvas, row, col, N1_ROLE_LOG_WARN, text);
     }
