@@ -26,7 +26,7 @@
 /* Answers of the terminal, among the keys: to DSR 5, and the value of a mode. */
 enum { CODE_ANSWER = KEY_MAX + 1, CODE_MODE };
 
-#define LAST_MS 100 /* a terminal that takes nothing for so long gets no good-bye */
+#define LAST_MS 100   /* a terminal that takes nothing for so long gets no good-bye */
 #define COPY_MAX 8190 /* divisible by 3 */
 
 struct n1_screen {

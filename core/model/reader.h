@@ -6,8 +6,8 @@
 #define N1_CORE_MODEL_READER_H
 
 #include "core/model/words.h"
-#include "n1/redact.h"
 #include "n1/reader.h"
+#include "n1/redact.h"
 #include "n1/writer.h"
 
 /* Copies of strings that were asked for: they must not change under the caller's hands. */

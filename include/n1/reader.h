@@ -58,9 +58,9 @@ uint64_t n1_reader_capacity(const struct n1_reader *r, enum n1_segment_kind kind
 /* NUL-terminated UTF-8, "" for id 0 or a bad id. Owned by the reader. */
 const char *n1_reader_string(struct n1_reader *r, uint32_t id);
 
-/* From now on (`on`) the reader gives no secrets away, whatever is made of what it reads: texts are redacted as
- * n1/redact.h says, processes have no command line, labels or container, and a recording written from it names no
- * host. Texts read before are invalid. Between passes. Returns what held before, or -ENOMEM. */
+/* From now on (`on`) the reader gives no secrets away, whatever is made of what it reads: texts are redacted
+ * as n1/redact.h says, processes have no command line, labels or container, and a recording written from it
+ * names no host. Texts read before are invalid. Between passes. Returns what held before, or -ENOMEM. */
 int n1_reader_redact(struct n1_reader *r, bool on);
 bool n1_reader_process(const struct n1_reader *r, uint32_t id, struct n1_model_process *ret);
 bool n1_reader_thread(const struct n1_reader *r, uint32_t id, struct n1_model_thread *ret);

@@ -43,9 +43,10 @@ struct n1_stat_trend {
  * of the mean from end to end; otherwise stable. Returns 0 or -ENOMEM. */
 int n1_stat_trend(const double *values, size_t n, struct n1_stat_trend *ret);
 
-/* Steady growth of a sum of what comes and goes: the least values of every eighth of the series (of every sixth
- * under 16 values) each lie above the one before, by at least a quarter of the mean step. By chance alone that
- * comes once in 40,000 (720). Returns the growth a step, 0 when there is none or fewer than 10 values. */
+/* Steady growth of a sum of what comes and goes: the least values of every eighth of the series (of every
+ * sixth under 16 values) each lie above the one before, by at least a quarter of the mean step. By chance
+ * alone that comes once in 40,000 (720). Returns the growth a step, 0 when there is none or fewer than 10
+ * values. */
 double n1_stat_climb(const double *values, size_t n);
 
 #endif

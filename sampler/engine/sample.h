@@ -45,10 +45,10 @@ struct n1_user_state {
 #define N1_CPU_UNKNOWN (UINT32_MAX - 1) /* it ran, and nobody told where */
 
 struct n1_raw_sample {
-    n1_ns time;         /* when it was taken, CLOCK_MONOTONIC */
-    pid_t pid, tid;     /* as the sampler's PID namespace sees them */
-    uint64_t weight_ns; /* CPU time the sample stands for */
-    uint32_t cpu;       /* UINT32_MAX: the thread was blocked */
+    n1_ns time;             /* when it was taken, CLOCK_MONOTONIC */
+    pid_t pid, tid;         /* as the sampler's PID namespace sees them */
+    uint64_t weight_ns;     /* CPU time the sample stands for */
+    uint32_t cpu;           /* UINT32_MAX: the thread was blocked */
     bool in_kernel;         /* taken in kernel mode (then user is where the kernel was entered) */
     const uint64_t *kernel; /* kernel addresses, leaf first; NULL when not permitted or not in the kernel */
     size_t kernel_len;

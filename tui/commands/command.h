@@ -22,11 +22,11 @@ struct n1_command_args {
     char **command; /* after "--"; NULL: none */
     char **files;   /* what is left; borrowed from argv */
     size_t file_count;
-    double seconds;     /* -d; 0: until stopped */
-    double rate_hz;     /* -r; 0: as configured */
-    const char *output; /* -o; NULL: not given */
-    const char *format; /* --format; NULL: not given */
-    const char *engine; /* --engine; NULL: not given */
+    double seconds;       /* -d; 0: until stopped */
+    double rate_hz;       /* -r; 0: as configured */
+    const char *output;   /* -o; NULL: not given */
+    const char *format;   /* --format; NULL: not given */
+    const char *engine;   /* --engine; NULL: not given */
     const char *function; /* --function; NULL: not given */
     const char *config, *log;
     size_t top; /* --top; 0: not given */
