@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Compares recordings of n1top with a `perf record` of the same process over the same time.
 
-compare_perf.py count threads|cpus OUT.json RECORDING PERF_SCRIPT [RECORDING PERF_SCRIPT]
+compare_perf.py count threads|CPU_TIMES OUT.json RECORDING PERF_SCRIPT [RECORDING PERF_SCRIPT]
     RECORDING    a .n1 file, read by read_model.py, without any code of the product.
     PERF_SCRIPT  perf script --no-inline --ns -F tid,time,event,ip,sym,dso --show-lost-events, recorded with
                  -k CLOCK_MONOTONIC: perf prints file offsets for user code, which the ELF program headers turn
                  into the addresses of the recording, and absolute addresses for the kernel.
     Each pair is cut to the span that both cover. Addresses of perf fall into the functions of the recordings by
     module and address alone; names are compared afterwards. Counts of the pairs are added up.
-    With cpus, perf recorded whole CPUs at 1009 Hz, and n1top at 997.
+    With CPU_TIMES (lines: monotonic time, CPU time of the process, in ns), perf recorded whole CPUs at 1009 Hz.
 compare_perf.py judge OUT.json [SECOND.json]
-    * as many samples on both sides (1 % with the lost ones; by counting where the clocks are those of CPUs), each frame of the recording inside the function it is booked under;
+    * as many samples on both sides (1 % with the lost ones), or with CPU_TIMES as many as the CPU time makes (1 % and
+      3 sigma: clocks of CPUs meet the process by chance), each frame of the recording inside the function it is booked under;
     * functions of 1 % or more: ranked alike (Spearman >= 0.95), each share within 3 sigma of both samples;
     * direct callers of the functions of 4 % or more: each share of 4 % or more likewise;
     * where both name a function, it is the same name, or another name of the same address.
@@ -234,6 +235,11 @@ def count(how, out_path, *paths):
                 names[at[0]][frames[0][2]] += 1
 
     n, m = sum(ours.values()), sum(perfs.values())
+    expected = None
+    if how != "threads":
+        (t0, cpu0), (t1, cpu1) = [map(int, line.split()) for line in open(how)]
+        seen = sum(1 for s in pairs[0][0].samples if t0 <= s.time <= t1 and s.leaf)
+        expected = {"cpu": (cpu1 - cpu0) * 997 / 1e9, "samples": seen}
     rows, callers = [], []
     for key in set(ours) | set(perfs):
         a, b = ours[key], perfs[key]
@@ -249,7 +255,7 @@ def count(how, out_path, *paths):
                 callers.append((f"{functions.label(key)} <- {by}", c, a, d, b))
     wrong, both = misnamed(functions, names)
     result = {
-        "clocks": how,
+        "expected": expected,
         "seconds": seconds,
         "ours": n,
         "perf": m,
@@ -322,12 +328,13 @@ def judge(paths):
             print(f"    {name:52} {100 * x / xn:6.2f} %  perf {100 * y / yn:6.2f} %  {sigmas(x, xn, y, yn):+5.1f} sigma")
     last = runs[-1]
     a, b = last["ours"] + last["ours_lost"], last["perf"] + last["perf_lost"]
-    if last["clocks"] == "cpus":  # they meet the process by chance
-        b *= 997 / 1009
-        allowed = 0.01 * b + 3 * math.sqrt(a + b)
+    if last["expected"]:
+        print(f"    n1top counts {100 * (a / (b * 997 / 1009) - 1):+.2f} % against perf -a")
+        a, b = last["expected"]["samples"] + last["ours_lost"], last["expected"]["cpu"]
+        require(abs(a - b) <= 0.01 * b + 3 * math.sqrt(b), f"samples: {a}, by CPU time {b:.0f}, {100 * (a / b - 1):+.2f} %")
     else:  # a thread's first sample comes after a whole period, also when a recorder opens its events anew
         allowed = 0.01 * b + 0.5 * last["threads"]
-    require(abs(a - b) <= allowed, f"samples, with the lost ones: {a} and {b:.0f}, {100 * (a / b - 1):+.2f} %")
+        require(abs(a - b) <= allowed, f"samples, with the lost ones: {a} and {b:.0f}, {100 * (a / b - 1):+.2f} %")
     require(len(last["functions"]) >= 1, f"functions of 1 % or more: {len(last['functions'])}, callers: {len(last['callers'])}")
     both = Counter(), Counter()
     for d in runs:
