@@ -81,9 +81,10 @@ int n1_control_receive(int socket, struct n1_control *ret, int *ret_fd)
                              .msg_controllen = sizeof control.bytes};
 
     ssize_t got;
-    do
+    int resets = 0;
+    do /* a peer that closed with something unread is told first, once, and what it had sent comes after it */
         got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
+    while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
     if (ret_fd)
         *ret_fd = -1;
     if (got < 0)

@@ -52,10 +52,24 @@ static pid_t sampler(void)
     return found;
 }
 
+/* It is nobody's child any more, and not every place has an init that takes such ones in at once. */
+static bool ended(pid_t pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *in = fopen(path, "re");
+    size_t got = in ? fread(text, 1, sizeof text - 1, in) : 0;
+    if (in)
+        fclose(in);
+    text[got] = '\0';
+    const char *close = strrchr(text, ')');
+    return !close || close[2] == 'Z';
+}
+
 static void wait_for_end(pid_t pid)
 {
     int64_t end = term_clock_ms() + TERM_WAIT_MS;
-    while (kill(pid, 0) == 0) {
+    while (!ended(pid)) {
         assert_true(term_clock_ms() < end);
         usleep(10000);
     }
