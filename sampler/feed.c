@@ -283,6 +283,13 @@ static void on_throttle(void *context, n1_ns time, bool throttled)
     }
 }
 
+/* Told at once, not once a second: a sampler that is killed has still told what it did. */
+static void on_race(void *context)
+{
+    const struct n1_feed *feed = context;
+    n1_writer_self_add(feed->w, N1_SELF_RACES, 1);
+}
+
 struct n1_engine_sink n1_feed_sink(struct n1_feed *feed)
 {
     return (struct n1_engine_sink){
@@ -295,5 +302,6 @@ struct n1_engine_sink n1_feed_sink(struct n1_feed *feed)
         .exit = on_exit,
         .lost = on_lost,
         .throttle = on_throttle,
+        .race = on_race,
     };
 }

@@ -171,7 +171,6 @@ void n1_figures_self(struct n1_figures *f, struct n1_targets *targets, const str
     n1_writer_self(f->w, N1_SELF_KERNEL_FRAMES, stats.kernel_frames);
     n1_writer_self(f->w, N1_SELF_PAUSE_P50_NS, stats.pause_p50_ns);
     n1_writer_self(f->w, N1_SELF_PAUSE_P99_NS, stats.pause_p99_ns);
-    n1_writer_self(f->w, N1_SELF_RACES, stats.races);
     n1_writer_self(f->w, N1_SELF_MISSED, stats.missed);
     n1_writer_self_add(f->w, N1_SELF_REJECTED, stats.damaged - f->damaged_told);
     f->damaged_told = stats.damaged;

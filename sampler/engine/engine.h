@@ -33,6 +33,7 @@ struct n1_engine_sink {
     void (*fork)(void *context, n1_ns time, pid_t pid, pid_t tid, pid_t parent_pid, pid_t parent_tid);
     void (*exit)(void *context, n1_ns time, pid_t pid, pid_t tid);
     void (*lost)(void *context, n1_ns time, uint64_t count); /* samples the kernel had no room for */
+    void (*race)(void *context); /* a stop cut a system call of the target short (EINTR, a short write) */
     void (*throttle)(void *context, n1_ns time,
                      bool throttled); /* the kernel lowered the rate, or gave it back */
 };
@@ -47,14 +48,13 @@ struct n1_engine_stats {
     bool kernel_frames;   /* kernel mode is sampled */
     uint64_t damaged;     /* records or reads that made no sense and were thrown away */
     uint64_t missed;      /* samples that were due and could not be taken */
-    uint64_t races;       /* system calls of the target that a stop cut short (EINTR, a short write) */
     uint64_t traced;      /* threads left alone because another traces them */
     pid_t traced_by;      /* who did so last */
     uint64_t pause_p50_ns, pause_p99_ns; /* how long threads were stopped; 0: never */
 };
 
-/* The operations of an engine. Sampler thread only; the sink is called from drain only, and may remove
- * processes. Return values: 0 or a negative code. */
+/* The operations of an engine. Sampler thread only; the sink is called from drain only (`race` from destroy
+ * too), and may remove processes. Return values: 0 or a negative code. */
 struct n1_engine_ops {
     enum n1_engine_kind kind;
     /* Samples all threads of a process from now on, also those being born; 0 when it is there already. */

@@ -21,6 +21,7 @@
 #define MS UINT64_C(1000000)
 #define STAY_NS (40 * MS)
 #define NUDGE_NS MS
+#define LAST_NS N1_SECOND_NS /* a busy machine lets a thread wait for its CPU so long */
 #define STACK_BYTES 16384
 
 enum { NO_SUCH_PID = 0x3fffffff }; /* above the kernel's limit of 2^22 */
@@ -169,12 +170,13 @@ static void stats_of(const void *self, struct n1_engine_stats *ret)
     ret->pause_p99_ns = n1_pauses_quantile(&e->pauses, 0.99);
 }
 
-/* What is still on its way to a stop gets a little time; the rest the kernel lets go when we end. */
+/* What is still on its way to a stop is waited for, or a system call that it cuts short would go uncounted;
+ * the rest the kernel lets go when we end. */
 static void destroy(void *self)
 {
     struct n1_ptrace *e = self;
     n1_ns start = n1_time_mono();
-    while (ptrace_collect(e) && n1_time_mono() - start < STAY_NS)
+    while (ptrace_collect(e) || (e->hold_count && n1_time_mono() - start < LAST_NS))
         ptrace_sleep(MS);
     ptrace_guard(e, false);
     ptrace_guard_finish(e);

@@ -114,7 +114,8 @@ static void count_race(struct n1_ptrace *e, const struct ptrace_hold *hold, cons
 {
     bool harmed = n1_ptrace_cut_short(call);
     struct ptrace_thread *t = ptrace_thread_find(e, hold->pid, hold->tid);
-    e->stats.races += harmed;
+    if (harmed && e->sink.race)
+        e->sink.race(e->sink.context);
     if (!t)
         return;
     t->rest_ns = n1_ptrace_rest(t->rest_ns, harmed);
