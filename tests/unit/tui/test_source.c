@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -71,6 +73,47 @@ static void what_is_not_there_is_told(void **state)
 }
 
 static volatile int sink;
+/* Opening is all that it takes to do harm by a device; a FIFO stands for one. */
+static void what_is_no_file_is_not_even_opened(void **state)
+{
+    (void)state;
+    char fifo[64];
+    struct inotify_event event;
+    snprintf(fifo, sizeof fifo, "/tmp/n1-test-fifo-%d", (int)getpid());
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(watch >= 0 && inotify_add_watch(watch, fifo, IN_OPEN) >= 0);
+    assert_int_equal(n1_source_open(fifo, 0), -ENOENT);
+    assert_int_equal(n1_source_open(fifo, getpid()), -ENOENT);
+    assert_int_equal(read(watch, &event, sizeof event), -1);
+    unlink(fifo);
+    close(watch);
+}
+
+/* A name that was cut would be another file's. */
+static void a_long_path_is_not_cut(void **state)
+{
+    (void)state;
+    char path[1500], root[64];
+    size_t len = 599 - (size_t)snprintf(root, sizeof root, "/proc/%d/root", (int)getpid()), at = 4;
+    strcpy(path, "/tmp");
+    for (; at + 40 < len; at += 2)
+        strcpy(path + at, "/.");
+    memset(path + at, 'x', len - at);
+    path[at] = '/';
+    path[len] = '\0';
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+    int fd = n1_source_open(path, getpid());
+    assert_true(fd >= 0);
+    close(fd);
+    strcpy(path + len, ".c"); /* no such file */
+    assert_int_equal(n1_source_open(path, getpid()), -ENOENT);
+    path[len] = '\0';
+    unlink(path);
+}
+
 __attribute__((noinline)) static void known_code(void)
 {
     sink += 41;
@@ -142,8 +185,11 @@ static void hostile_files_do_no_harm(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_lines), cmocka_unit_test(what_is_not_there_is_told),
-        cmocka_unit_test(code_is_what_runs), cmocka_unit_test(hostile_files_do_no_harm)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lines_are_lines),
+                                       cmocka_unit_test(what_is_not_there_is_told),
+                                       cmocka_unit_test(what_is_no_file_is_not_even_opened),
+                                       cmocka_unit_test(a_long_path_is_not_cut),
+                                       cmocka_unit_test(code_is_what_runs),
+                                       cmocka_unit_test(hostile_files_do_no_harm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
