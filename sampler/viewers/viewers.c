@@ -74,11 +74,15 @@ static void turn_away(int fd, int code, const char *text)
 
 void n1_viewers_accept(struct n1_viewers *v, n1_ns now)
 {
-    for (int i = 0; v->listener >= 0 && i < ACCEPT_MAX; i++) {
+    for (int i = 0; v->listener >= 0 && !v->deaf && i < ACCEPT_MAX; i++) {
         pid_t pid;
         int fd = accept4(v->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
+        if (fd < 0) {
+            /* One who waits and cannot be taken keeps the listener readable: we would spin until he goes. */
+            v->deaf = (errno == EMFILE || errno == ENFILE) &&
+                      epoll_ctl(v->epoll, EPOLL_CTL_DEL, v->listener, NULL) == 0;
             return;
+        }
         if (!n1_rendezvous_peer_allowed(fd, geteuid(), &pid))
             turn_away(fd, N1_E_NOT_PERMITTED, "the sampler belongs to another user");
         else if (v->count == N1_VIEWERS_MAX)
@@ -95,6 +99,8 @@ void n1_viewers_expire(struct n1_viewers *v, n1_ns now)
     for (size_t i = v->count; i-- > 0;)
         if (!v->items[i].joined && now > v->items[i].since + SILENT_NS)
             n1_viewers_remove(v, i);
+    if (v->deaf)
+        v->deaf = follow(v, v->listener) < 0;
 }
 
 void n1_viewers_remove(struct n1_viewers *v, size_t i)

@@ -24,6 +24,7 @@ struct n1_viewer {
 
 struct n1_viewers {
     int epoll, listener, folder; /* -1: none */
+    bool deaf;                   /* the listener is not followed: there was no descriptor for one who came */
     struct n1_viewer items[N1_VIEWERS_MAX];
     size_t count;
 };
@@ -38,9 +39,9 @@ void n1_viewers_finish(struct n1_viewers *v);
 /* Readable when somebody came, said something or went. */
 int n1_viewers_fd(const struct n1_viewers *v);
 /* Takes new connections; peers that are neither of our user nor root, and those beyond the limit, are told so
- * and closed. */
+ * and closed. Out of descriptors, it hears of none until n1_viewers_expire() is called again. */
 void n1_viewers_accept(struct n1_viewers *v, n1_ns now);
-/* Drops connections that have said nothing for five seconds. */
+/* Drops connections that have said nothing for five seconds; call once a second. */
 void n1_viewers_expire(struct n1_viewers *v, n1_ns now);
 void n1_viewers_remove(struct n1_viewers *v, size_t i);
 

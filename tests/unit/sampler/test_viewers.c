@@ -5,11 +5,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -177,6 +179,37 @@ static void the_socket_goes_with_the_sampler(void **state)
     close(a);
 }
 
+/* Readable, the descriptor would make the sampler's loop spin. */
+static bool readable(const struct n1_viewers *v)
+{
+    struct pollfd p = {.fd = n1_viewers_fd(v), .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
+}
+
+static void without_descriptors_it_does_not_spin(void **state)
+{
+    (void)state;
+    struct n1_viewers v;
+    struct rlimit limit, none;
+    begin(&v);
+    int screen = dial();
+    assert_true(screen >= 0 && readable(&v));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &none);
+    n1_viewers_accept(&v, N1_SECOND_NS);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(v.count, 1);
+    assert_false(readable(&v));
+    n1_viewers_expire(&v, N1_SECOND_NS); /* the next second */
+    assert_true(readable(&v));
+    n1_viewers_accept(&v, N1_SECOND_NS);
+    assert_int_equal(v.count, 2);
+    close(screen);
+    end(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +217,7 @@ int main(void)
         cmocka_unit_test(silent_connections_are_dropped),
         cmocka_unit_test(too_many_are_told),
         cmocka_unit_test(a_slow_one_holds_nobody_up),
+        cmocka_unit_test(without_descriptors_it_does_not_spin),
         cmocka_unit_test(the_socket_goes_with_the_sampler),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
