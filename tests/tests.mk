@@ -58,47 +58,47 @@ fuzz-replay: $(REPLAY) ## the fuzzers' corpora, once through
 check-build: all $(UNIT) $(GOLDEN) $(REPLAY)
 check: ## install what is missing, build, and run every test that needs no special rights
 	@tools/deps --if-missing
-	@$(SUB) $(JOBS) check-build
+	+@$(SUB) $(JOBS) check-build
 	@failed=; for step in layers man-check unit golden fuzz-replay; do $(SUB) $$step || failed="$$failed $$step"; done; \
 	[ -z "$$failed" ] || { echo "check: failed:$$failed"; exit 1; }; echo "check: ok"
 check-integration: ## the real programs on real targets
 	@tools/deps --if-missing
-	@$(SUB) $(JOBS) all targets
+	+@$(SUB) $(JOBS) all targets
 	@N1_TEST_LIMIT=600 tests/run integration $(BUILD) $(sort $(wildcard tests/integration/test_*.sh))
 check-pythons: ## CPython of every version that Debian's releases offer (fetched into a cache folder) and of this machine
 	@tools/pythons fetch
-	@$(SUB) $(JOBS) all
+	+@$(SUB) $(JOBS) all
 	@N1_TEST_PYTHONS=0 N1_TEST_LIMIT=1200 tests/run integration $(BUILD) tests/integration/test_python.sh
 check-real: ## three programs of Debian's as perf sees them; wants a quiet machine (five minutes)
 	@tools/deps --if-missing
-	@$(SUB) $(JOBS) all targets
+	+@$(SUB) $(JOBS) all targets
 	@N1_TEST_LIMIT=900 tests/run integration $(BUILD) tests/integration/real_programs.sh
 check-screen: ## the real screen in a pseudo-terminal
 	@tools/deps --if-missing
-	@$(SUB) $(JOBS) all targets $(SCREEN_TESTS)
+	+@$(SUB) $(JOBS) all targets $(SCREEN_TESTS)
 	@tests/run screen $(BUILD) $(SCREEN_TESTS) $(sort $(wildcard tests/screen/test_*.sh))
 
 .PHONY: check-faults
 check-faults: ## nothing is harmed: targets that keep books while the product is killed, stopped, starved (N1_FAULTS=long)
 	@tools/deps --if-missing
-	@$(SUB) $(JOBS) all $(FAULTS)
+	+@$(SUB) $(JOBS) all $(FAULTS)
 	@tests/faults/run.py $(BUILD)
 
 # Other flavours are the same Makefile with another build folder.
 FUZZ_SECONDS ?= 20
 .PHONY: asan tsan fuzz bench coverage
 asan: ## unit, golden and corpus tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(SUB) $(JOBS) BUILD=build/asan SAN=address,undefined OPT='-O1 -g' flavour
+	+@$(SUB) $(JOBS) BUILD=build/asan SAN=address,undefined OPT='-O1 -g' flavour
 tsan: ## unit tests of core and tui under ThreadSanitizer
-	@$(SUB) $(JOBS) BUILD=build/tsan SAN=thread OPT='-O1 -g' tsan-flavour
+	+@$(SUB) $(JOBS) BUILD=build/tsan SAN=thread OPT='-O1 -g' tsan-flavour
 fuzz: ## fuzz each entry for FUZZ_SECONDS (20) with libFuzzer; finds stay under build/fuzz
-	@$(SUB) $(JOBS) BUILD=build/fuzz CC=clang WARN= SAN=fuzzer-no-link,address,undefined OPT='-O1 -g' fuzz-flavour
+	+@$(SUB) $(JOBS) BUILD=build/fuzz CC=clang WARN= SAN=fuzzer-no-link,address,undefined OPT='-O1 -g' fuzz-flavour
 coverage: ## lines covered by unit, golden and corpus tests, a file a line
-	@$(SUB) $(JOBS) BUILD=build/coverage OPT='-O0 -g' CFLAGS='$(CFLAGS) --coverage' LDFLAGS='$(LDFLAGS) --coverage' flavour
+	+@$(SUB) $(JOBS) BUILD=build/coverage OPT='-O0 -g' CFLAGS='$(CFLAGS) --coverage' LDFLAGS='$(LDFLAGS) --coverage' flavour
 	@tools/coverage build/coverage
 bench: ## figures of this machine (no pass or fail)
 	@tools/deps --if-missing
-	@$(SUB) $(JOBS) all targets $(BENCH)
+	+@$(SUB) $(JOBS) all targets $(BENCH)
 	@tests/bench/run $(BUILD) $(BENCH) $(sort $(wildcard tests/bench/bench_*.sh))
 
 .PHONY: flavour tsan-flavour fuzz-flavour
