@@ -130,7 +130,8 @@ uint32_t n1_feed_slot(struct n1_feed *feed, struct n1_target *t, pid_t tid, n1_n
 }
 
 /* A sample whose engine has no native stacks: Python frames alone. A chain that could not be read as it was
- * at one instant is rejected, and its CPU time goes to no function. */
+ * at one instant is rejected; its CPU time goes to a later stack with the same function on top where that is
+ * known (sampler/python/draws.h), else to no function. */
 static bool python_alone(struct n1_feed *feed, struct n1_target *t, uint32_t slot,
                          const struct n1_raw_sample *raw)
 {
@@ -139,15 +140,19 @@ static bool python_alone(struct n1_feed *feed, struct n1_target *t, uint32_t slo
     struct n1_python_stack *stack = n1_feed_python_take(feed, t, raw->tid, raw->time);
     if (!stack)
         return false;
+    const struct n1_py_chain *chain = &feed->python.chain;
+    uint64_t weight_ns = raw->weight_ns;
+    n1_python_draw(t->python, chain, raw->tid, weight_ns, raw->time);
     if (stack->end == N1_PY_CHAIN_TORN || stack->end == N1_PY_CHAIN_BAD) {
         n1_writer_self_add(feed->w, N1_SELF_REJECTED, 1);
         return true;
     }
+    if (chain->drawn_known && !(weight_ns = n1_python_drawn(t->python, chain, raw->tid)))
+        return true; /* it was read after the instant of its sample, whose own stack may still come */
     struct n1_model_sample sample = {
         .time = raw->time,
         .thread = slot,
         .flags = stack->flags,
-        .weight_ns = raw->weight_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)raw->weight_ns,
         .cpu = raw->cpu,
     };
     size_t first = 0;
@@ -159,7 +164,10 @@ static bool python_alone(struct n1_feed *feed, struct n1_target *t, uint32_t slo
         sample.leaf = n1_feed_python_mark(feed, t, "[no Python code]", N1_KIND_NATIVE);
     for (size_t i = stack->count; i-- > first;)
         sample.node = n1_writer_node(feed->w, sample.node, stack->frames[i].frame);
-    n1_writer_sample(feed->w, &sample);
+    do {
+        sample.weight_ns = weight_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)weight_ns;
+        n1_writer_sample(feed->w, &sample);
+    } while (chain->drawn_known && (weight_ns = n1_python_drawn(t->python, chain, raw->tid)));
     feed->last_node = sample.node;
     feed->last_leaf = sample.leaf;
     return true;

@@ -271,6 +271,19 @@ static void take_frame(const struct n1_py_offsets *o, const uint8_t *bytes, stru
     }
 }
 
+/* Which code was on top when the first round began, once its frame's bytes are there: a frame object mostly
+ * belongs to one code for long. From 3.11 on, frames have no place of their own; there, cut_at_top() needs no
+ * second copy. */
+static void draw(struct n1_py_chain_reader *r, uint64_t top, struct n1_py_chain *ret)
+{
+    const struct n1_py_offsets *o = r->source->offsets;
+    const uint8_t *bytes = top ? bytes_at(r, 0, top, r->source->frame_bytes) : NULL;
+    if (o->frame_stack != N1_PY_NONE || r->copies == 1 || ret->drawn_known || (top && !bytes))
+        return;
+    ret->drawn_known = true;
+    ret->drawn = top ? u64_of(bytes, o->frame_code) : 0;
+}
+
 /* Walks over one copy. Returns false with *ret_missing set when a range is not there. */
 static bool walk(struct n1_py_chain_reader *r, const struct n1_py_place *place, int copy, uint64_t current,
                  struct n1_py_chain *ret, uint64_t *ret_missing)
@@ -485,7 +498,10 @@ void n1_py_chain_read(struct n1_py_chain_reader *r, const struct n1_py_source *s
     r->source = source;
     ret->end = N1_PY_CHAIN_BAD;
     ret->count = 0;
+    ret->drawn_known = false;
     ret->instant = (struct n1_py_instant){0};
+    uint64_t top = 0;
+    bool top_known = false;
     plan(r, place, stopped);
     for (int round = 0; round < ROUNDS * 64; round++) {
         if (!read_regions(r)) {
@@ -503,6 +519,12 @@ void n1_py_chain_read(struct n1_py_chain_reader *r, const struct n1_py_source *s
             state = thread_state(r, place, copy, &current[copy], &chunk[copy]);
         if (state == STATE_BAD)
             return;
+        if (state == STATE_OK && !top_known) {
+            top = current[0];
+            top_known = true;
+        }
+        if (top_known)
+            draw(r, top, ret);
         if (round >= ROUNDS && r->copies == 2) {
             ret->end = N1_PY_CHAIN_TORN;
             return;

@@ -43,6 +43,8 @@ struct n1_py_instant {
 struct n1_py_chain {
     enum n1_py_chain_end end;
     size_t count;
+    bool drawn_known; /* also of a torn chain, of versions before 3.11, read without a stop */
+    uint64_t drawn;   /* code on top at the first instant of the read; 0: none */
     struct n1_py_instant instant;
     struct n1_py_frame frames[N1_PY_FRAMES_MAX];
 };

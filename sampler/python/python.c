@@ -4,6 +4,7 @@
  */
 #include "sampler/python/python.h"
 
+#include "sampler/python/draws.h"
 #include "sampler/python/tids.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ enum { INTERPRETERS_MOST = 64, THREADS_MOST = 1 << 14, STATE_MOST = 1024 };
 struct thread {
     pid_t tid;
     struct n1_py_place place;
+    struct n1_py_draws draws;
 };
 
 struct n1_python {
@@ -183,6 +185,7 @@ void n1_python_read(struct n1_python *p, struct n1_py_chain_reader *reader, pid_
     }
     chain->end = N1_PY_CHAIN_EMPTY;
     chain->count = 0;
+    chain->drawn_known = false;
     chain->instant = (struct n1_py_instant){0};
 }
 
@@ -269,6 +272,20 @@ void n1_python_resolve(struct n1_python *p, struct n1_writer *w, const struct n1
     }
     if (!ret->count)
         ret->end = N1_PY_CHAIN_EMPTY;
+}
+
+void n1_python_draw(struct n1_python *p, const struct n1_py_chain *chain, pid_t tid, uint64_t weight_ns,
+                    n1_ns now)
+{
+    struct thread *thread = find(p, tid);
+    if (thread && chain->drawn_known)
+        n1_py_draws_add(&thread->draws, chain->drawn, weight_ns, now);
+}
+
+uint64_t n1_python_drawn(struct n1_python *p, const struct n1_py_chain *chain, pid_t tid)
+{
+    struct thread *thread = find(p, tid);
+    return thread ? n1_py_draws_take(&thread->draws, chain->count ? chain->frames[0].code : 0) : 0;
 }
 
 void n1_python_stack(struct n1_python *p, struct n1_py_chain_reader *reader, struct n1_writer *w, pid_t tid,

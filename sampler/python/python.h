@@ -55,6 +55,12 @@ struct n1_python_stack {
 void n1_python_resolve(struct n1_python *python, struct n1_writer *w, const struct n1_py_chain *chain,
                        pid_t tid, n1_ns now, struct n1_python_stack *ret);
 
+/* What the samples stand for that this thread's stack `whole` (neither torn nor bad) may be booked for, one a
+ * call until 0; the sample whose chain it is was added by n1_python_draw(). See draws.h. */
+void n1_python_draw(struct n1_python *python, const struct n1_py_chain *chain, pid_t tid, uint64_t weight_ns,
+                    n1_ns now);
+uint64_t n1_python_drawn(struct n1_python *python, const struct n1_py_chain *chain, pid_t tid);
+
 /* Both in one: the stack of a thread that is stopped or blocked, or (stopped false) of one that may run. */
 void n1_python_stack(struct n1_python *python, struct n1_py_chain_reader *reader, struct n1_writer *w,
                      pid_t tid, bool stopped, n1_ns now, struct n1_python_stack *ret);
