@@ -19,6 +19,7 @@ static const n1_ns BORDER_NS = N1_SECOND_NS;
 static const n1_ns SHIFT_PERIOD_NS = 5 * N1_SECOND_NS, SHIFT_NOW_NS = 10 * N1_SECOND_NS;
 static const n1_ns SHIFT_BEFORE_NS = 60 * N1_SECOND_NS;
 static const n1_ns SEEN_PERIOD_NS = 20 * N1_SECOND_NS;
+enum { SEEN_OFTEN = 8 }; /* stacks that are known before looks become seldom */
 
 int n1_alarms_init(struct n1_alarms *alarms, struct n1_feed *feed, const struct n1_config *config,
                    struct n1_error *reterr)
@@ -232,10 +233,11 @@ static void describe(struct n1_alarms *alarms, const struct n1_target *t, struct
     entry->resource = n1_writer_string_z(alarms->w, event->resource);
 }
 
+/* One that has ended may still wait for its names. */
 static struct n1_alarm *find_open(struct n1_alarms *alarms, pid_t pid, enum n1_rule rule)
 {
     for (size_t i = 0; i < alarms->open_count; i++)
-        if (alarms->open[i].pid == pid && alarms->open[i].event.rule == rule)
+        if (alarms->open[i].pid == pid && alarms->open[i].event.rule == rule && !alarms->open[i].event.end)
             return &alarms->open[i];
     return NULL;
 }
@@ -276,7 +278,8 @@ static void on_event(struct n1_alarms *alarms, struct n1_target *t, const struct
         close_alarm(alarms, alarm);
 }
 
-/* Names that were asked for at the begin of an episode are there a second later. */
+/* Names that were asked for at the begin of an episode are there a second later, on a busy host later still.
+ */
 static void look_again(struct n1_alarms *alarms, struct n1_targets *targets, n1_ns now)
 {
     for (size_t i = alarms->open_count; i-- > 0;) {
@@ -284,10 +287,11 @@ static void look_again(struct n1_alarms *alarms, struct n1_targets *targets, n1_
         struct n1_target *t = n1_targets_find(targets, alarm->pid);
         if (!alarm->look_again || !t || now < alarm->begun + N1_SECOND_NS / 2)
             continue;
-        alarm->look_again = false;
+        alarm->look_again = alarm->stacks && now < alarm->begun + N1_SEEN_NAMES_NS &&
+                            !n1_stacks_named(alarm->stacks, alarms->w);
         find_culprits(alarms, t, alarm, now);
         n1_writer_anomaly_update(alarms->w, alarm->index, &alarm->entry);
-        if (alarm->event.end)
+        if (alarm->event.end && !alarm->look_again)
             close_alarm(alarms, alarm);
     }
 }
@@ -296,22 +300,21 @@ static void look_again(struct n1_alarms *alarms, struct n1_targets *targets, n1_
 static void learn(struct n1_alarms *alarms, struct n1_target *t, n1_ns now)
 {
     static struct n1_stacks stacks;
-    for (size_t i = 0; i < alarms->open_count; i++)
-        if (alarms->open[i].pid == t->pid)
-            return;
-    if (now < t->next_seen)
-        return;
     if (!t->seen)
         t->seen = calloc(1, sizeof *t->seen);
     if (!t->seen)
         return;
+    for (size_t i = 0; i < alarms->open_count; i++)
+        if (alarms->open[i].pid == t->pid) {
+            n1_seen_doubt(t->seen);
+            return;
+        }
+    if (!n1_seen_settle(t->seen, alarms->w, now) || now < t->next_seen)
+        return;
     n1_stacks_take(alarms->feed, t, &stacks);
-    n1_seen_add(t->seen, alarms->w, &stacks); /* those with names by now; the others the next time */
-    bool named = true;
-    for (size_t i = 0; i < stacks.count; i++)
-        for (uint32_t f = 0; f < stacks.stacks[i].len; f++)
-            named &= n1_writer_frame_at(alarms->w, stacks.stacks[i].frames[f])->state != N1_FRAME_UNNAMED;
-    t->next_seen = now + (named && stacks.count ? SEEN_PERIOD_NS : N1_SECOND_NS);
+    if (stacks.count)
+        n1_seen_wait(t->seen, &stacks);
+    t->next_seen = now + (t->seen->looks >= SEEN_OFTEN ? SEEN_PERIOD_NS : N1_SECOND_NS);
 }
 
 static void look_at(struct n1_alarms *alarms, struct n1_target *t, n1_ns now)

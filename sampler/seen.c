@@ -13,6 +13,7 @@ enum { STACK_BYTES = 16384 };
 void n1_seen_finish(struct n1_seen *seen)
 {
     free(seen->bits);
+    free(seen->waiting);
     *seen = (struct n1_seen){0};
 }
 
@@ -21,6 +22,33 @@ void n1_seen_clear(struct n1_seen *seen)
     if (seen->bits)
         memset(seen->bits, 0, seen->capacity / 8);
     seen->looks = 0;
+    n1_seen_doubt(seen); /* its ids are of before, too */
+}
+
+void n1_seen_doubt(struct n1_seen *seen)
+{
+    free(seen->waiting);
+    seen->waiting = NULL;
+}
+
+void n1_seen_wait(struct n1_seen *seen, const struct n1_stacks *stacks)
+{
+    if (!seen->waiting)
+        seen->waiting = malloc(sizeof *seen->waiting);
+    if (seen->waiting)
+        *seen->waiting = *stacks;
+}
+
+bool n1_seen_settle(struct n1_seen *seen, const struct n1_writer *w, n1_ns now)
+{
+    if (!seen->waiting)
+        return true;
+    n1_ns waited = now - seen->waiting->time;
+    if (waited < N1_SEEN_WAIT_NS || (waited < N1_SEEN_NAMES_NS && !n1_stacks_named(seen->waiting, w)))
+        return false;
+    n1_seen_add(seen, w, seen->waiting);
+    n1_seen_doubt(seen);
+    return true;
 }
 
 static bool has(const struct n1_seen *seen, uint32_t function)
@@ -84,6 +112,15 @@ void n1_stacks_take(struct n1_feed *feed, struct n1_target *t, struct n1_stacks 
             ret->stacks[ret->count].frames[len++] = n1_feed_frame(feed, t, &feed->frames[f]);
         ret->stacks[ret->count++].len = len;
     }
+}
+
+bool n1_stacks_named(const struct n1_stacks *stacks, const struct n1_writer *w)
+{
+    for (size_t i = 0; i < stacks->count; i++)
+        for (uint32_t f = 0; f < stacks->stacks[i].len; f++)
+            if (n1_writer_frame_at(w, stacks->stacks[i].frames[f])->state == N1_FRAME_UNNAMED)
+                return false;
+    return true;
 }
 
 void n1_seen_add(struct n1_seen *seen, const struct n1_writer *w, const struct n1_stacks *stacks)

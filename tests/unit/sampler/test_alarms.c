@@ -246,6 +246,47 @@ static void what_is_new_is_the_first_departure_from_the_root(void **state)
     end(&t);
 }
 
+static void what_an_anomaly_shows_has_not_become_usual_before_it_was_found(void **state)
+{
+    (void)state;
+    static struct world t;
+    static struct n1_stacks usual, culprit;
+    struct n1_seen seen = {0};
+    uint32_t found[4];
+    begin(&t);
+    stack(&usual, 1, (const uint32_t[]){t.frame[0]});
+    usual.time = N1_SECOND_NS;
+    n1_seen_wait(&seen, &usual);
+    assert_false(n1_seen_settle(&seen, t.w, usual.time + N1_SEEN_WAIT_NS - 1));
+    assert_true(n1_seen_settle(&seen, t.w, usual.time + N1_SEEN_WAIT_NS));
+    assert_int_equal(n1_seen_new(&seen, t.w, &usual, found, 4), 0);
+    stack(&culprit, 2, (const uint32_t[]){t.frame[0], t.frame[1]});
+    culprit.time = 100 * N1_SECOND_NS; /* looked at in the second before the figures jump */
+    n1_seen_wait(&seen, &culprit);
+    n1_seen_doubt(&seen);
+    assert_true(n1_seen_settle(&seen, t.w, culprit.time + N1_SEEN_WAIT_NS));
+    assert_int_equal(n1_seen_new(&seen, t.w, &culprit, found, 4), 1);
+    assert_int_equal(found[0], t.function[1]);
+    n1_seen_finish(&seen);
+    end(&t);
+}
+
+static void names_are_waited_for_but_not_for_ever(void **state)
+{
+    (void)state;
+    static struct world t;
+    static struct n1_stacks stacks;
+    struct n1_seen seen = {0};
+    begin(&t);
+    stack(&stacks, 1, (const uint32_t[]){n1_writer_frame(t.w, t.module, 0x9000)});
+    stacks.time = N1_SECOND_NS;
+    n1_seen_wait(&seen, &stacks);
+    assert_false(n1_seen_settle(&seen, t.w, stacks.time + N1_SEEN_NAMES_NS - 1));
+    assert_true(n1_seen_settle(&seen, t.w, stacks.time + N1_SEEN_NAMES_NS));
+    n1_seen_finish(&seen);
+    end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +295,8 @@ int main(void)
         cmocka_unit_test(a_generation_step_leaves_no_dead_episode_open),
         cmocka_unit_test(the_end_of_a_target_is_told_once),
         cmocka_unit_test(what_is_new_is_the_first_departure_from_the_root),
+        cmocka_unit_test(what_an_anomaly_shows_has_not_become_usual_before_it_was_found),
+        cmocka_unit_test(names_are_waited_for_but_not_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
