@@ -154,10 +154,13 @@ $(TARGET_DIR)/plugin-%.so: tests/targets/plugin.c tests/tests.mk | $(TARGET_DIR)
 
 
 # The faults suite's own: a target that keeps books on itself, and samplers that do harm.
-FAULTS = $(addprefix $(BUILD)/faults/,account harmful refuse)
+FAULTS = $(addprefix $(BUILD)/faults/,account harmful refuse freeze.so)
 $(BUILD)/faults/account: $(wildcard tests/faults/targets/account*.[ch]) $(TARGET_DEPS)
 	@mkdir -p $(@D)
 	$(TARGET_C) -I . $(filter %.c,$^) -o $@
+$(BUILD)/faults/freeze.so: tests/faults/targets/freeze.c tests/tests.mk
+	@mkdir -p $(@D)
+	$(TARGET_C) -shared -fPIC $< -ldl -o $@
 $(BUILD)/faults/%: tests/faults/targets/%.c tests/tests.mk
 	@mkdir -p $(@D)
 	$(TARGET_C) -I include $< -lseccomp -o $@

@@ -11,7 +11,7 @@
 #include <sched.h>
 #include <time.h>
 
-enum { PTRACE_HOLDS_MAX = 64, PTRACE_STACK_MAX = 32768 };
+enum { PTRACE_HOLDS_MAX = 64, PTRACE_STACK_MAX = 32768, PTRACE_GUARDS = 3 };
 
 struct ptrace_thread {
     pid_t tid;
@@ -59,8 +59,8 @@ struct n1_ptrace {
     size_t tids_cap;
     struct ptrace_hold holds[PTRACE_HOLDS_MAX];
     unsigned hold_count;
-    timer_t guard[2];
-    bool guard_made[2], guarded;
+    timer_t guard[PTRACE_GUARDS];
+    bool guard_made[PTRACE_GUARDS], guarded;
     uint8_t stack[PTRACE_STACK_MAX];
 };
 

@@ -3,9 +3,11 @@
  * reads. A thread that does not come to its stop at once had no CPU: where it stops later is where it was put
  * off, not where it spends its time, so it is let go unread as soon as it does.
  *
- * The guard is two timers of the kernel, armed while a thread is seized. One continues this process when
- * somebody stopped it (SIGCONT does nothing else), the other kills it when it is held in a way that cannot be
- * undone, a debugger or a frozen control group: the kernel then lets every seized thread go.
+ * The guard is timers of the kernel, armed while a thread is seized. Two continue this process when somebody
+ * stopped it (SIGCONT does nothing else), the third kills it when it is held in a way that cannot be undone,
+ * a debugger or a frozen control group: the kernel then lets every seized thread go. The signal has a handler
+ * because the kernel does not start a timer anew whose signal is ignored; and there are two because a stop
+ * signal that comes while the first one's is on its way takes that away, and with it all that were to follow.
  */
 #include "sampler/engine/ptrace_internal.h"
 
@@ -26,17 +28,30 @@
 #define MS UINT64_C(1000000)
 #define ON_TIME_NS (300 * UINT64_C(1000)) /* a thread on a CPU stops within some ten microseconds */
 #define SPIN_NS (40 * UINT64_C(1000))
-#define GUARD_CONTINUE_NS (50 * MS)
-#define GUARD_KILL_S 2 /* a starved machine is no reason: ours must be held for good */
 #define DEAD_AFTER_NS N1_SECOND_NS
 #define SOON_NS (40 * MS)
 #define REST_REFUSED_NS N1_SECOND_NS
 
+static const struct {
+    int signal;
+    struct itimerspec when;
+} guards[PTRACE_GUARDS] = {
+    {SIGCONT, {{0, 10 * MS}, {0, 10 * MS}}},
+    {SIGCONT, {{0, 10 * MS}, {0, 15 * MS}}},
+    {SIGKILL, {{0, 0}, {2, 0}}}, /* a starved machine is no reason: ours must be held for good */
+};
+
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
 int ptrace_guard_make(struct n1_ptrace *e)
 {
-    static const int signals[2] = {SIGCONT, SIGKILL};
-    for (int i = 0; i < 2; i++) {
-        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signals[i]};
+    struct sigaction action = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+    sigaction(SIGCONT, &action, NULL);
+    for (int i = 0; i < PTRACE_GUARDS; i++) {
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = guards[i].signal};
         if (timer_create(CLOCK_MONOTONIC, &event, &e->guard[i]))
             return -errno;
         e->guard_made[i] = true;
@@ -46,20 +61,18 @@ int ptrace_guard_make(struct n1_ptrace *e)
 
 void ptrace_guard_finish(struct n1_ptrace *e)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < PTRACE_GUARDS; i++)
         if (e->guard_made[i])
             timer_delete(e->guard[i]);
 }
 
 void ptrace_guard(struct n1_ptrace *e, bool on)
 {
-    struct itimerspec off = {0};
-    struct itimerspec often = {{0, GUARD_CONTINUE_NS}, {0, GUARD_CONTINUE_NS}};
-    struct itimerspec once = {{0, 0}, {GUARD_KILL_S, 0}};
+    static const struct itimerspec off;
     if (!on && !e->guarded)
         return;
-    timer_settime(e->guard[1], 0, on ? &once : &off, NULL);
-    timer_settime(e->guard[0], 0, on ? &often : &off, NULL);
+    for (int i = PTRACE_GUARDS; i-- > 0;)
+        timer_settime(e->guard[i], 0, on ? &guards[i].when : &off, NULL);
     e->guarded = on;
 }
 
@@ -288,8 +301,7 @@ bool ptrace_take(struct n1_ptrace *e, struct ptrace_process *p, struct ptrace_th
     for (unsigned i = 0; i < e->hold_count; i++)
         if (e->holds[i].tid == t->tid)
             return false;
-    if (!e->guarded)
-        ptrace_guard(e, true);
+    ptrace_guard(e, true);
     step_aside(e, p, t);
     int running = ptrace_slices(t, &slices) ? ptrace_running(p, t) : -ESRCH;
     if (running <= 0) {

@@ -126,6 +126,29 @@ def stops(suite, engine, cycles):
     return body
 
 
+def frozen(suite, cycles):
+    """SIGSTOP of the sampler at a random moment within each of its stops: its guard lets it go on, and the target's
+    own clock says how long it was held."""
+    preload = os.path.join(suite.build, "faults/freeze.so")
+
+    def body(row):
+        spinner = suite.targets["spinner"].pid
+        for _ in range(cycles):
+            row.cycles += 1
+            wrap = ("env", f"LD_PRELOAD={preload}", f"N1_FREEZE_SEED={suite.random.randrange(1 << 30)}")
+            sampler = Sampler(suite, [spinner], "ptrace", wrap=wrap)
+            if not sampler.ready():
+                suite.harm(f"could not attach: {sampler.failure}")
+            pause(suite, 1)
+            if not sampler.detach():
+                suite.harm("no answer to detach")
+            status = sampler.end()
+            row.faults += 1
+            row.outcome(status)
+            suite.settle(status)
+    return body
+
+
 def starve(suite, engine, cycles):
     """Too few descriptors, too little memory, refused calls: it says so and ends, or works with less."""
     def body(row):

@@ -75,6 +75,7 @@ def the_product(build, seed):
             (f"{engine}: 2,000 threads", parts.attach(suite, engine, OTHER // 2), ["threads"]),
             (f"{engine}: kill -9", parts.kills(suite, engine, KILL // share + 1), main),
             (f"{engine}: stopped or hung up", parts.stops(suite, engine, OTHER // 2), main),
+            (f"{engine}: frozen within its stops", parts.frozen(suite, OTHER), ["account", "spinner"]),
             (f"{engine}: starved", parts.starve(suite, engine, 2 * OTHER), main),
             (f"{engine}: memory of a cgroup", parts.memory(suite, engine, OTHER), main),
             (f"{engine}: full disk", parts.disk(suite, engine, OTHER // 2), main),
@@ -82,6 +83,8 @@ def the_product(build, seed):
             (f"{engine}: the target is stopped", parts.stopped(suite, engine, OTHER), calm[:1]),
         ]
         for name, body, which in plan:
+            if "frozen" in name and engine != "ptrace": # the others stop nobody
+                continue
             if wanted(name) and not (python and "threads" in name):
                 judged(suite, name, body, which)
     harmed = suite.finish()

@@ -135,7 +135,8 @@ class Suite:
                 if wrong:
                     self.harm(f"{target.name}: {wrong}")
                 elif target.books is not None:
-                    for text in wrong_books(target.books, allowed, "ptrace" in name or "freeze" in name):
+                    frozen = "freeze" in name or "frozen" in name
+                    for text in wrong_books(target.books, allowed, "ptrace" in name or frozen, "frozen" in name):
                         self.harm(f"{target.name}: {text} {target.error_text()}".strip())
         self.row.races = self.races
         self.row.books = {name: t.books for name, t in self.targets.items() if t.books}
@@ -210,7 +211,7 @@ def print_row(row):
     spinner = getattr(row, "books", {}).get("spinner")
     if books and spinner:
         print(f"{'':34} its books: event loop {books['loop_p50_us']}/{books['loop_p99_us']}/{books['loop_max_us']} us "
-              f"(p50/p99/max), stopped {spinner['stopped_times']} times in {spinner['stopped_blocks'] * 5} ms for at most "
-              f"{spinner['stopped_us']} us, longest {spinner['stopped_max_us']} us, EINTR {eintr(books)} (counted {row.races}), "
+              f"(p50/p99/max), stopped {spinner['stopped_times']} times in {spinner['stopped_blocks'] * 5} ms for "
+              f"{spinner['stopped_us']} us, {spinner['stopped_p50_us']}/{spinner['stopped_max_us']} us (p50/max), EINTR {eintr(books)} (counted {row.races}), "
               f"timer overruns {books['timerfd_overruns'] + books['posix_overruns']}, "
               f"signals {books['signals_sent']}, children {books['children']}", flush=True)

@@ -30,7 +30,7 @@ void account_keep_state(void);
 void account_compare_state(void);
 
 void scene_sum(void); /* sums, sums_bad, canary_bad */
-/* stopped_times, stopped_us, stopped_max_us, stopped_blocks: of a thread that never waits */
+/* stopped_times, stopped_us, stopped_p50_us, stopped_max_us, stopped_blocks: of a thread that never waits */
 void scene_stopped(void);
 /* loop_events, loop_missing, loop_p50_us, loop_p99_us, loop_max_us, eintr_epoll_wait, eintr_clock_nanosleep
  */

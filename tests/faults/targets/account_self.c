@@ -128,24 +128,56 @@ static uint64_t own_switches(void)
     return (uint64_t)usage.ru_nvcsw;
 }
 
+/* What blocks lost in which it was stopped, for their median. */
+static uint64_t holds[4096];
+static size_t hold_count;
+
+static int by_length(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void book_median_hold(void)
+{
+    qsort(holds, hold_count, sizeof *holds, by_length);
+    truth_add(truth_count("stopped_p50_us"), hold_count ? holds[hold_count / 2] : 0);
+}
+
+/* How long this thread has waited for a CPU while it could have run; -1 where that is not told. */
+static int64_t waited_ns(int schedstat)
+{
+    char text[128];
+    unsigned long long ran, waited;
+    ssize_t len = pread(schedstat, text, sizeof text - 1, 0);
+    text[len > 0 ? len : 0] = '\0';
+    return sscanf(text, "%llu %llu", &ran, &waited) == 2 ? (int64_t)waited : -1;
+}
+
 /* Spins in blocks that never wait. A thread that gave up its CPU there without being preempted was stopped,
- * and the block's wall time beyond its CPU time is what that can have taken at most. Between blocks it
+ * and the block's wall time in which it neither ran nor could have run is what that took. Between blocks it
  * sleeps, so that the suite leaves the machine something. */
 static void *stopped(void *arg)
 {
     (void)arg;
     struct truth_row *sum = truth_count("stopped_us"), *max = truth_count("stopped_max_us");
     struct truth_row *blocks = truth_count("stopped_blocks"), *times = truth_count("stopped_times");
+    int schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
     while (account_runs()) {
+        int64_t waited = waited_ns(schedstat);
         uint64_t switches = own_switches(), cpu = thread_cpu_ns(), wall = mono_ns();
         while (mono_ns() - wall < BLOCK_NS)
             spin(2000);
-        uint64_t lost = (mono_ns() - wall - (thread_cpu_ns() - cpu)) / 1000;
+        int64_t idle =
+            (int64_t)(mono_ns() - wall - (thread_cpu_ns() - cpu)) - (waited_ns(schedstat) - waited);
+        uint64_t lost = idle > 0 ? (uint64_t)idle / 1000 : 0;
         switches = own_switches() - switches;
         truth_add(blocks, 1);
         if (switches) {
             truth_add(times, switches);
             truth_add(sum, lost);
+            if (hold_count < sizeof holds / sizeof *holds)
+                holds[hold_count++] = lost;
             if (lost > truth_value(max))
                 truth_add(max, lost - truth_value(max));
         }
@@ -160,5 +192,7 @@ void scene_stopped(void)
     truth_count("stopped_max_us");
     truth_count("stopped_blocks");
     truth_count("stopped_times");
+    truth_count("stopped_p50_us");
+    account_at_end(book_median_hold);
     account_thread("spinner", stopped, NULL);
 }

@@ -1,5 +1,5 @@
-/* refuse CALL[,CALL...] COMMAND ARG...: runs a command under a seccomp filter that answers those calls with
- * EPERM, as the profile of a container does. */
+/* refuse CALL[=EACCES][,CALL...] COMMAND ARG...: runs a command under a seccomp filter that answers those
+ * calls with EPERM, as the profile of a container does, or with EACCES, as a kernel's own setting does. */
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -12,8 +12,12 @@ int main(int argc, char **argv)
         return 2;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     for (char *name = strtok(argv[1], ","); filter && name; name = strtok(NULL, ",")) {
+        char *answer = strchr(name, '=');
+        if (answer)
+            *answer++ = '\0';
+        uint32_t number = answer && !strcmp(answer, "EACCES") ? EACCES : EPERM;
         int call = seccomp_syscall_resolve_name(name);
-        if (call == __NR_SCMP_ERROR || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) < 0) {
+        if (call == __NR_SCMP_ERROR || seccomp_rule_add(filter, SCMP_ACT_ERRNO(number), call, 0) < 0) {
             fprintf(stderr, "refuse: no system call %s\n", name);
             return 2;
         }
