@@ -16,11 +16,12 @@
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #define MS UINT64_C(1000000)
 #define STAY_NS (40 * MS)
-#define NUDGE_NS MS
+#define NUDGE_NS (5 * MS)    /* a stop tells by SIGCHLD; a look each tells since when */
 #define LAST_NS N1_SECOND_NS /* a busy machine lets a thread wait for its CPU so long */
 #define STACK_BYTES 16384
 
@@ -65,9 +66,11 @@ static void serve(struct n1_ptrace *e, uint64_t deadlines)
 static void drain(void *self, bool all)
 {
     struct n1_ptrace *e = self;
+    struct signalfd_siginfo info;
     n1_ns start = n1_time_mono();
     (void)all; /* nothing is kept back */
     n1_ticks_take(&e->nudge);
+    while (read(e->stops_fd, &info, sizeof(info)) == sizeof(info)) {}
     for (;;) {
         uint64_t deadlines = n1_ticks_take(&e->ticks);
         bool soon = ptrace_collect(e);
@@ -78,7 +81,7 @@ static void drain(void *self, bool all)
         else if (!soon)
             break;
         else
-            ptrace_sleep(MS);
+            ptrace_sleep(MS); /* or until one stops; a look each, so that it is known since when */
         if (n1_time_mono() - start > STAY_NS) /* the rest of the sampler has work, too */
             break;
     }
@@ -186,6 +189,8 @@ static void destroy(void *self)
         remove_process(e, e->processes[0].pid);
     n1_ticks_finish(&e->ticks);
     n1_ticks_finish(&e->nudge);
+    if (e->stops_fd >= 0)
+        close(e->stops_fd);
     if (e->epoll_fd >= 0)
         close(e->epoll_fd);
     free(e->processes);
@@ -216,13 +221,16 @@ static void raise_fd_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int watch_fd(struct n1_ptrace *e, struct n1_ticks *ticks)
+static int watch_fd(struct n1_ptrace *e, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int watch_ticks(struct n1_ptrace *e, struct n1_ticks *ticks)
+{
     int rc = n1_ticks_init(ticks);
-    if (rc == 0 && epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, ticks->fd, &event))
-        rc = -errno;
-    return rc;
+    return rc == 0 ? watch_fd(e, ticks->fd) : rc;
 }
 
 int n1_ptrace_create(const struct n1_ptrace_config *config, const struct n1_engine_sink *sink,
@@ -238,7 +246,7 @@ int n1_ptrace_create(const struct n1_ptrace_config *config, const struct n1_engi
     if (!e)
         return n1_error_set(reterr, -ENOMEM, "out of memory");
     e->sink = *sink;
-    e->ticks.fd = e->nudge.fd = -1;
+    e->ticks.fd = e->nudge.fd = e->stops_fd = -1;
     e->cpus = sched_getaffinity(0, sizeof(e->allowed), &e->allowed) ? 1 : (unsigned)CPU_COUNT(&e->allowed);
     raise_fd_limit();
     n1_engine_hurry();
@@ -247,9 +255,13 @@ int n1_ptrace_create(const struct n1_ptrace_config *config, const struct n1_engi
     sigprocmask(SIG_BLOCK, &set, NULL);
     set_stack(e, config->stack_bytes ? config->stack_bytes : STACK_BYTES);
     e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    rc = e->epoll_fd < 0 ? -errno : watch_fd(e, &e->ticks);
+    rc = e->epoll_fd < 0 ? -errno : watch_ticks(e, &e->ticks);
     if (rc == 0)
-        rc = watch_fd(e, &e->nudge);
+        rc = watch_ticks(e, &e->nudge);
+    if (rc == 0) {
+        e->stops_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+        rc = e->stops_fd < 0 ? -errno : watch_fd(e, e->stops_fd);
+    }
     if (rc == 0)
         rc = ptrace_guard_make(e);
     if (rc == 0)

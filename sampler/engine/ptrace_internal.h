@@ -47,10 +47,10 @@ struct n1_ptrace {
     struct n1_engine_stats stats;
     struct n1_pauses pauses;
     struct n1_ticks ticks, nudge;
-    int epoll_fd;
-    unsigned cpus;     /* that we may run on */
-    cpu_set_t allowed; /* the same, as it was at the start */
-    double credit;     /* stops that may be made now */
+    int epoll_fd, stops_fd; /* stops_fd: SIGCHLD, which says that a thread came to its stop */
+    unsigned cpus;          /* that we may run on */
+    cpu_set_t allowed;      /* the same, as it was at the start */
+    double credit;          /* stops that may be made now */
     bool paused;
     struct ptrace_process *processes;
     size_t process_count;
