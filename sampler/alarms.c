@@ -285,6 +285,8 @@ static void look_again(struct n1_alarms *alarms, struct n1_targets *targets, n1_
     for (size_t i = alarms->open_count; i-- > 0;) {
         struct n1_alarm *alarm = &alarms->open[i];
         struct n1_target *t = n1_targets_find(targets, alarm->pid);
+        if (!t) /* a child that was buried */
+            close_alarm(alarms, alarm);
         if (!alarm->look_again || !t || now < alarm->begun + N1_SECOND_NS / 2)
             continue;
         alarm->look_again = alarm->stacks && now < alarm->begun + N1_SEEN_NAMES_NS &&

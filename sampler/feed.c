@@ -230,7 +230,7 @@ static void adopt(struct n1_feed *feed, pid_t pid, const struct n1_target *paren
     struct n1_error why;
     if (!feed->children || !parent || n1_targets_find(feed->targets, pid))
         return;
-    if (n1_targets_add(feed->targets, pid, &feed->caller, feed->w, &t, &why) < 0)
+    if (n1_targets_adopt(feed->targets, pid, &feed->caller, feed->w, &t, &why) < 0)
         return;
     n1_space_finish(&t->space);
     if (n1_space_clone(&t->space, &parent->space, pid) < 0)

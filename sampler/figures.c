@@ -101,18 +101,9 @@ void n1_figures_read(struct n1_figures *f, struct n1_targets *targets, n1_ns now
 /* Kernel CPU time since we attached: what an engine without kernel rights cannot see. */
 static uint64_t hidden_ns(struct n1_targets *targets)
 {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < targets->count; i++) {
-        struct n1_target *t = targets->items[i];
-        if (!t->metrics)
-            continue;
-        const struct n1_metric_point *system = &n1_metrics_points(t->metrics)[N1_METRIC_CPU_SYSTEM];
-        if (!system->valid)
-            continue;
-        if (t->hidden_base_ns == UINT64_MAX)
-            t->hidden_base_ns = (uint64_t)system->value;
-        sum += (uint64_t)system->value - t->hidden_base_ns;
-    }
+    uint64_t sum = targets->buried_hidden_ns;
+    for (size_t i = 0; i < targets->count; i++)
+        sum += n1_target_hidden_ns(targets->items[i]);
     return sum;
 }
 

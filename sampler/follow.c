@@ -31,10 +31,10 @@ static void adopt_children(struct n1_watch *watch, const struct n1_target *paren
 {
     pid_t pids[N1_TARGETS_MAX];
     size_t n = n1_target_children(parent, pids, N1_TARGETS_MAX);
-    for (size_t i = 0; i < n && watch->targets.count < N1_TARGETS_MAX; i++) {
+    for (size_t i = 0; i < n && !watch->targets.full; i++) {
         struct n1_error why;
         const struct n1_target *known = n1_targets_find(&watch->targets, pids[i]);
-        if ((!known || known->gone) && n1_watch_attach(watch, pids[i], &why) < 0)
+        if ((!known || known->gone) && n1_watch_attach(watch, pids[i], true, &why) < 0)
             n1_log(N1_LOG_WARN, "follow", "child %d: %s", (int)pids[i], why.what);
     }
 }

@@ -3,6 +3,7 @@
  */
 #include "sampler/targets.h"
 
+#include "sampler/options.h"
 #include "sampler/python/python.h"
 #include "sampler/seen.h"
 #include "sampler/waits/waits.h"
@@ -131,6 +132,47 @@ int n1_targets_add(struct n1_targets *targets, pid_t pid, const struct n1_caller
     targets->alive++;
     *ret = t;
     return 0;
+}
+
+int n1_targets_adopt(struct n1_targets *targets, pid_t pid, const struct n1_caller *caller,
+                     struct n1_writer *w, struct n1_target **ret, struct n1_error *reterr)
+{
+    if (targets->count >= N1_TARGETS_MAX) {
+        targets->full = true;
+        return n1_error_set(reterr, -E2BIG, "%d processes are watched already", N1_TARGETS_MAX);
+    }
+    int rc = n1_targets_add(targets, pid, caller, w, ret, reterr);
+    if (rc == 0)
+        (*ret)->child = true;
+    return rc;
+}
+
+uint64_t n1_target_hidden_ns(struct n1_target *t)
+{
+    if (!t->metrics)
+        return 0;
+    const struct n1_metric_point *system = &n1_metrics_points(t->metrics)[N1_METRIC_CPU_SYSTEM];
+    if (!system->valid)
+        return 0;
+    if (t->hidden_base_ns == UINT64_MAX)
+        t->hidden_base_ns = (uint64_t)system->value;
+    return (uint64_t)system->value - t->hidden_base_ns;
+}
+
+void n1_targets_bury(struct n1_targets *targets)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < targets->count; i++) {
+        struct n1_target *t = targets->items[i];
+        if (t->child && t->gone && t->rules_over) {
+            targets->buried_hidden_ns += n1_target_hidden_ns(t);
+            target_destroy(t);
+        } else {
+            targets->items[kept++] = t;
+        }
+    }
+    targets->count = kept;
+    targets->last = 0;
 }
 
 struct scan {

@@ -50,13 +50,16 @@ struct n1_target {
     int exit_status; /* wait(2) status once gone, -1 unknown */
     bool rules_over; /* the last look at a target that is gone has been taken */
     bool gone;
+    bool child; /* followed, not asked for */
 };
 
 struct n1_targets {
     struct n1_target **items;
     size_t count, capacity, last; /* last: index of the last hit */
     size_t alive;
-    const char *labels; /* "key=value,key=value" for every process; borrowed, NULL: none */
+    uint64_t buried_hidden_ns; /* n1_target_hidden_ns() of those that were buried */
+    bool full;                 /* a child was not taken: N1_TARGETS_MAX are watched */
+    const char *labels;        /* "key=value,key=value" for every process; borrowed, NULL: none */
     struct n1_modules modules;
 };
 
@@ -67,6 +70,16 @@ void n1_targets_finish(struct n1_targets *targets);
 int n1_targets_add(struct n1_targets *targets, pid_t pid, const struct n1_caller *caller, struct n1_writer *w,
                    struct n1_target **ret, struct n1_error *reterr);
 struct n1_target *n1_targets_find(struct n1_targets *targets, pid_t pid);
+
+/* Adds a child that a target forked, unless as many are watched as can be. */
+int n1_targets_adopt(struct n1_targets *targets, pid_t pid, const struct n1_caller *caller,
+                     struct n1_writer *w, struct n1_target **ret, struct n1_error *reterr);
+/* Gives up children that are gone and of which all has been told: a build or a shell script has thousands,
+ * each with a dozen descriptors. */
+void n1_targets_bury(struct n1_targets *targets);
+
+/* Kernel CPU time since it was attached; 0 as long as it is not known. */
+uint64_t n1_target_hidden_ns(struct n1_target *t);
 
 /* Lists the threads of a target again and brings roster and model up to date. */
 void n1_target_scan_threads(struct n1_target *t, struct n1_writer *w, n1_ns now);

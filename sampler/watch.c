@@ -54,10 +54,11 @@ static int open_signals(void)
 
 /* Mappings are reported from add_process on; what was there before is read after it, so nothing falls
  * between. */
-int n1_watch_attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
+int n1_watch_attach(struct n1_watch *watch, pid_t pid, bool child, struct n1_error *reterr)
 {
     struct n1_target *t = NULL;
-    int rc = n1_targets_add(&watch->targets, pid, &watch->feed.caller, watch->w, &t, reterr);
+    int rc = (child ? n1_targets_adopt : n1_targets_add)(&watch->targets, pid, &watch->feed.caller, watch->w,
+                                                         &t, reterr);
     if (rc == 0)
         rc = n1_choose_add(watch, pid, reterr);
     if (rc < 0)
@@ -81,9 +82,9 @@ static void attach_children(struct n1_watch *watch)
     for (size_t i = 0; i < watch->targets.count; i++) { /* grows: grandchildren follow */
         pid_t pids[N1_TARGETS_MAX];
         size_t n = n1_target_children(watch->targets.items[i], pids, N1_TARGETS_MAX);
-        for (size_t c = 0; c < n && watch->targets.count < N1_TARGETS_MAX; c++) {
+        for (size_t c = 0; c < n && !watch->targets.full; c++) {
             struct n1_error why;
-            if (!n1_targets_find(&watch->targets, pids[c]) && n1_watch_attach(watch, pids[c], &why) < 0)
+            if (!n1_targets_find(&watch->targets, pids[c]) && n1_watch_attach(watch, pids[c], true, &why) < 0)
                 n1_log(N1_LOG_WARN, "watch", "child %d: %s", (int)pids[c], why.what);
         }
     }
@@ -159,7 +160,7 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
     if (rc < 0 && !o->dump)
         return rc;
     for (size_t i = 0; i < o->pid_count; i++) {
-        rc = n1_watch_attach(watch, o->pids[i], reterr);
+        rc = n1_watch_attach(watch, o->pids[i], false, reterr);
         if (rc < 0)
             return rc;
     }
@@ -253,6 +254,11 @@ static void tell_losses(struct n1_watch *watch)
         n1_viewers_notice(&watch->viewers,
                           "the kernel throttled sampling (kernel.perf_event_max_sample_rate)");
     watch->throttled_told = watch->feed.throttled;
+    if (watch->targets.full && !watch->full_told)
+        n1_viewers_notice(&watch->viewers, "not every child is watched: %d processes are at most",
+                          N1_TARGETS_MAX);
+    watch->full_told |= watch->targets.full;
+    watch->targets.full = false;
     struct n1_engine_stats stats = {0};
     if (watch->engine.ops)
         watch->engine.ops->stats(watch->engine.self, &stats);
@@ -305,6 +311,7 @@ static void end_of_target(struct n1_watch *watch, struct n1_target *t, n1_ns now
     n1_watch_drain(watch, true);
     n1_waits_end(watch->waits, t, now);
     n1_target_ended(&watch->targets, t, watch->w, now);
+    n1_touch_forget(watch->touch, t->pid);
     if (watch->engine.ops)
         watch->engine.ops->remove_process(watch->engine.self, t->pid);
     if (!watch->feed.dump) /* a recording ends now: the log must know before it does */
@@ -407,6 +414,7 @@ static void loop(struct n1_watch *watch)
         for (size_t i = 0; i < watch->targets.count && first_target + i < n; i++)
             if (fds[first_target + i].revents && n1_process_poll(watch->targets.items[i]->process))
                 end_of_target(watch, watch->targets.items[i], now);
+        n1_targets_bury(&watch->targets);
         if (fds[0].revents)
             n1_attend_pump(watch);
         if (fds[1].revents)

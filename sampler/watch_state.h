@@ -34,7 +34,7 @@ struct n1_watch {
     struct n1_stack_fit stack_fit;
     struct n1_governor governor;
     char labels[2048];
-    bool slowed_told;
+    bool slowed_told, full_told;
     bool sampled;           /* since the last tick, without a pause */
     struct n1_touch *touch; /* NULL: page faults are not sampled */
     struct n1_leaks leaks;
@@ -53,8 +53,9 @@ struct n1_watch {
     pid_t tracer_told; /* the debugger that was spoken of */
 };
 
-/* Opens a process and samples it from now on. Errors as n1_targets_add() and the engine's. */
-int n1_watch_attach(struct n1_watch *watch, pid_t pid, struct n1_error *reterr);
+/* Opens a process and samples it from now on; `child`: of another target. Errors as n1_targets_add() and the
+ * engine's. */
+int n1_watch_attach(struct n1_watch *watch, pid_t pid, bool child, struct n1_error *reterr);
 
 /* Takes the stack of every thread once (sampler/dump.c). */
 int n1_watch_dump(struct n1_watch *watch, struct n1_error *reterr);

@@ -324,14 +324,27 @@ void n1_touch_tick(struct n1_touch *touch, n1_ns now)
         const struct n1_target *t = targets->items[i];
         struct touched *p = find(touch, t->pid);
         struct n1_error why;
-        if (t->gone) {
-            n1_side_remove(touch->side, t->pid);
-        } else if (!p && add(touch, t, &why) < 0) {
+        if (t->gone)
+            continue;
+        if (!p && add(touch, t, &why) < 0) {
             n1_log(N1_LOG_WARN, "first_touch", "page faults of %d: %s", (int)t->pid, why.what);
         } else if (p && now >= p->looked + N1_SECOND_NS * (1 + p->regions.count / 4000)) {
             n1_regions_load(&p->regions, t->process->proc_fd, now);
             find_relatives(p, t, now);
         }
+    }
+}
+
+void n1_touch_forget(struct n1_touch *touch, pid_t pid)
+{
+    for (struct touched **at = touch ? &touch->processes : NULL; at && *at; at = &(*at)->next) {
+        struct touched *p = *at;
+        if (p->pid != pid)
+            continue;
+        *at = p->next;
+        n1_side_remove(touch->side, pid);
+        destroy(p);
+        return;
     }
 }
 

@@ -20,8 +20,10 @@ void n1_touch_stop(struct n1_touch *touch);
 
 int n1_touch_fd(const struct n1_touch *touch);
 void n1_touch_drain(struct n1_touch *touch);
-/* Once a second: targets that came or went, and the period. */
+/* Once a second: targets that came, and the period. */
 void n1_touch_tick(struct n1_touch *touch, n1_ns now);
+/* A target has ended, and what it did has been drained. NULL is fine. */
+void n1_touch_forget(struct n1_touch *touch, pid_t pid);
 
 /* Faults that a sample stands for now, and samples lost so far. */
 uint64_t n1_touch_period(const struct n1_touch *touch);
