@@ -97,6 +97,12 @@ const char *n1_config_key(size_t i)
     return i < KEY_COUNT ? keys[i].path : NULL;
 }
 
+const char *n1_config_engine_name(int engine)
+{
+    return engine >= 0 && (size_t)engine < sizeof(engines) / sizeof(engines[0]) - 1 ? engines[engine]
+                                                                                    : "auto";
+}
+
 int n1_config_init(struct n1_config *ret, enum n1_mode mode)
 {
     struct n1_config made = {0};

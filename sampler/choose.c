@@ -105,7 +105,7 @@ static int fall_back(struct n1_watch *watch, enum n1_engine_why why, struct n1_e
 
 int n1_choose_engine(struct n1_watch *watch, struct n1_error *reterr)
 {
-    const char *engine = watch->options->engine;
+    const char *engine = watch->engine_asked;
     struct n1_engine_sink sink = n1_feed_sink(&watch->feed);
     bool automatic = !strcmp(engine, "auto");
     int rc;
@@ -130,7 +130,7 @@ int n1_choose_add(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
         return 0;
     int rc = watch->engine.ops->add_process(watch->engine.self, pid, reterr);
     bool first = watch->targets.count <= 1 && watch->engine.ops->kind == N1_ENGINE_PERF;
-    if (rc != N1_E_NOT_PERMITTED || !first || strcmp(watch->options->engine, "auto"))
+    if (rc != N1_E_NOT_PERMITTED || !first || strcmp(watch->engine_asked, "auto"))
         return rc;
     struct n1_error why = *reterr, second = {0};
     if (n1_ptrace_permitted(pid, &second) < 0)
@@ -144,7 +144,7 @@ int n1_choose_add(struct n1_watch *watch, pid_t pid, struct n1_error *reterr)
 void n1_choose_again(struct n1_watch *watch)
 {
     bool perf = watch->engine.ops && watch->engine.ops->kind == N1_ENGINE_PERF;
-    if (!perf || watch->feed.dump || strcmp(watch->options->engine, "auto") || !watch->targets.alive)
+    if (!perf || watch->feed.dump || strcmp(watch->engine_asked, "auto") || !watch->targets.alive)
         return;
     for (size_t i = 0; i < watch->targets.count; i++)
         if (!watch->targets.items[i]->gone && !watch->targets.items[i]->python)

@@ -90,7 +90,7 @@ static bool take(struct n1_options *o, int option, const char *text)
 
 int n1_options_parse(int argc, char **argv, struct n1_options *ret, struct n1_error *reterr)
 {
-    struct n1_options o = {.control = -1, .rate_hz = 0, .memory_mb = 0, .engine = "auto"};
+    struct n1_options o = {.control = -1, .rate_hz = 0, .memory_mb = 0};
     optind = 1;
     opterr = 0;
     int option;

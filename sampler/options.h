@@ -20,7 +20,7 @@ struct n1_options {
     double rate_hz;           /* 1 … 20000 */
     double linger_s;          /* how long to go on when the screen's line drops; 0: not at all */
     uint64_t memory_mb;       /* size of the model */
-    const char *engine;       /* "auto", "perf", "ptrace", "nonstop" */
+    const char *engine;       /* "auto", "perf", "ptrace", "nonstop"; NULL: as configured */
     const char *config, *log; /* paths or NULL */
     unsigned cpus;            /* number of CPUs to plan for; 0: the machine's (tests set it) */
     bool children, dump, doctor;

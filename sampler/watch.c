@@ -116,6 +116,10 @@ static int start(struct n1_watch *watch, struct n1_error *reterr)
         return n1_error_hint(reterr, N1_E_CONFIG, "set profiling.enabled to true",
                              "profiling is disabled in %s",
                              watch->config.source ? watch->config.source : "the configuration");
+    /* A dump looks at any process once; that of nonstop alone would refuse most. */
+    watch->engine_asked = o->engine ? o->engine
+                          : o->dump ? "auto"
+                                    : n1_config_engine_name(watch->config.engine);
     /* Whom else a caller may watch is the administrator's word, never that of a file the caller wrote. */
     bool system = watch->config.source && !strcmp(watch->config.source, "/etc/n1top/config.json");
     watch->feed.caller = n1_caller_self(system ? watch->config.allow_group : NULL);

@@ -24,6 +24,7 @@
 struct n1_watch {
     const struct n1_options *options;
     struct n1_config config;
+    const char *engine_asked; /* by --engine, else by the configuration */
     struct n1_writer *w;
     struct n1_targets targets;
     struct n1_naming *naming;

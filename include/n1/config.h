@@ -117,4 +117,7 @@ double n1_config_rule(const struct n1_config *config, const char *rule, const ch
 /* Path of the i-th key ("profiling.mode"), for help and tests; NULL beyond the last. */
 const char *n1_config_key(size_t i);
 
+/* An engine as the configuration and --engine name it. */
+const char *n1_config_engine_name(int engine);
+
 #endif
