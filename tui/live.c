@@ -187,7 +187,9 @@ static void snapshot(struct live *live)
     n1_scene_filter(&live->scene, &query, &filter);
     struct n1_save save = {.format = "json",
                            .output_dir = live->options->output_dir,
-                           .report = {.window = live->scene.window, .filter = &filter}};
+                           .report = {.window = live->scene.window,
+                                      .filter = &filter,
+                                      .max_history = live->options->max_history}};
     if (n1_save(reader, &save, path, sizeof path, &error) < 0)
         n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "not saved: %s", error.what);
     else

@@ -15,6 +15,7 @@ struct n1_live_options {
     unsigned refresh_ms; /* 250..10000 */
     enum n1_spark_motion motion;
     const char *output_dir; /* of snapshots */
+    uint32_t max_history;   /* of their execution times, seconds */
     const char *notice;     /* shown at first, may be NULL */
     bool low_bandwidth;     /* asked for from the start */
 };

@@ -399,6 +399,7 @@ static int run(struct choice *choice, const struct n1_config *config, const stru
         .motion = looks->motion,
         .low_bandwidth = choice->low,
         .output_dir = config->output_dir,
+        .max_history = config->max_history,
         .notice = looks->notice};
     if (choice->redact || config->redact)
         n1_session_redact(session);

@@ -225,8 +225,10 @@ static int write_report(FILE *out, struct n1_report *report, struct n1_error *re
                                            report->options->filter, reterr)
                        : -ENOMEM;
     if (rc == 0) {
-        j.seconds = n1_history_seconds(j.history, &first);
-        j.second_ns = calloc(j.seconds + 1, sizeof *j.second_ns);
+        size_t most = report->options->max_history;
+        j.all_seconds = n1_history_seconds(j.history, &first);
+        j.seconds = most && most < j.all_seconds ? most : j.all_seconds;
+        j.second_ns = calloc(j.all_seconds + 1, sizeof *j.second_ns);
         j.second_values = calloc(j.seconds + 1, sizeof *j.second_values);
         rc = j.second_ns && j.second_values ? n1_facts_init(&j.facts, report) : -ENOMEM;
     }

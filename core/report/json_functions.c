@@ -18,7 +18,7 @@ static void execution(struct n1_json *j, cJSON *o, const struct n1_profile_funct
     cJSON *time = cJSON_AddObjectToObject(o, "execution_time");
     n1_history_function(j->history, f->id, true, j->second_ns);
     for (size_t i = 0; i < j->seconds; i++)
-        j->second_values[i] = n1_json_seconds(j->second_ns[i]);
+        j->second_values[i] = n1_json_seconds(j->second_ns[j->all_seconds - j->seconds + i]);
     if (n1_stat_summarise(j->second_values, j->seconds, &s) ||
         n1_stat_trend(j->second_values, j->seconds, &t)) {
         j->failed = true;
@@ -43,7 +43,8 @@ static void memory(struct n1_json *j, cJSON *o, size_t function)
     cJSON *usage = cJSON_AddObjectToObject(o, "memory_usage");
     n1_json_number(usage, "total", bytes == N1_FACT_UNKNOWN ? NAN : (double)bytes);
     n1_json_number(usage, "mean",
-                   bytes == N1_FACT_UNKNOWN || j->seconds == 0 ? NAN : (double)bytes / (double)j->seconds);
+                   bytes == N1_FACT_UNKNOWN || j->all_seconds == 0 ? NAN
+                                                                   : (double)bytes / (double)j->all_seconds);
     n1_json_number(o, "rss_peak", resident == N1_FACT_UNKNOWN ? NAN : (double)resident);
 }
 

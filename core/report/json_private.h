@@ -16,7 +16,8 @@ struct n1_json {
     struct n1_report *report;
     struct n1_history *history;
     struct n1_facts facts;
-    size_t seconds;        /* whole finished seconds of the window: the measurements of every function */
+    size_t all_seconds;    /* whole finished seconds of the window */
+    size_t seconds;        /* the last of them: the measurements of every function */
     uint64_t *second_ns;   /* room for one value a second */
     double *second_values; /* … and once more */
     bool failed;           /* no memory */

@@ -17,6 +17,7 @@ struct n1_report_options {
     const struct n1_filter *filter; /* NULL: all */
     size_t top;                     /* text: rows; json: hotspots; 0: 20 */
     bool redact;                    /* as n1_reader_redact(), for this report */
+    uint32_t max_history;           /* json: execution_time and trends of so many seconds, the last; 0: all */
     const char *title;              /* SVG; NULL: the target's name */
 };
 

@@ -199,7 +199,10 @@ static int record(struct n1_session *s, const struct n1_command_args *args, cons
         .format = args->format,
         .output = args->output,
         .output_dir = config->output_dir,
-        .report = {.window = {0, stopped}, .top = args->top, .redact = args->redact || config->redact},
+        .report = {.window = {0, stopped},
+                   .top = args->top,
+                   .redact = args->redact || config->redact,
+                   .max_history = config->max_history},
     };
     forget_signals(signals); /* that ended the recording */
     int status = save_surely(r, &save, signals);

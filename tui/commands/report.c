@@ -31,6 +31,7 @@ static int convert(const struct n1_command_args *args, const struct n1_config *c
         .report = {.window = {0, UINT64_MAX},
                    .top = args->top,
                    .redact = args->redact || config->redact,
+                   .max_history = config->max_history,
                    .filter = &filter},
     };
     int rc = n1_save(r, &save, path, sizeof path, &err);

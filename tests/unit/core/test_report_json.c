@@ -250,6 +250,24 @@ static void memory_waits_lines_anomalies(void **state)
     model_close(&m);
 }
 
+/* profiling.max_history: the last seconds make the statistics, all of them the sums. */
+static void history_has_its_bound(void **state)
+{
+    (void)state;
+    struct model m;
+    struct n1_report_options o = {.window = everything, .max_history = 4};
+    ten_seconds(&m);
+    cJSON *j = json_of(&m, &o);
+    number(j, "summary/total_measurements", 4 * 4);
+    number(j, "functions/app!parse/measurements", 4);
+    number(j, "functions/app!parse/execution_time/min", 0.22);
+    number(j, "functions/app!parse/execution_time/max", 0.28);
+    number(j, "functions/app!parse/execution_time/mean", 0.25);
+    number(j, "functions/app!parse/self_seconds", 1.9);
+    cJSON_Delete(j);
+    model_close(&m);
+}
+
 static void keys_stay_apart(void **state)
 {
     (void)state;
@@ -334,9 +352,13 @@ static void a_full_disk_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures),         cmocka_unit_test(memory_waits_lines_anomalies),
-        cmocka_unit_test(keys_stay_apart), cmocka_unit_test(nothing_at_all),
-        cmocka_unit_test(another_locale),  cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(figures),
+        cmocka_unit_test(history_has_its_bound),
+        cmocka_unit_test(memory_waits_lines_anomalies),
+        cmocka_unit_test(keys_stay_apart),
+        cmocka_unit_test(nothing_at_all),
+        cmocka_unit_test(another_locale),
+        cmocka_unit_test(a_full_disk_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
