@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define SORT_HOLD_SECONDS 4.0
+#define MOVES_MOST 64
 #define BY_CHANGE (-2) /* of sorted_by */
 #define MESSAGE_SECONDS 5.0
 #define LOW_REFRESH_MS 2000
@@ -230,24 +231,34 @@ static double counted(const struct order *order, uint32_t row)
                                           : 0;
 }
 
-/* Whether some row stands below another that it exceeds by more than the noise of counting and half a percent
- * of everything. Until then the order of before stays: rows of about the same weight that change places with
- * every picture cost the reader's eye and the line's bytes. */
-static bool out_of_order(const struct n1_app *app, const struct n1_scene *scene, const struct order *order,
-                         size_t count)
+/* Moves up each row that exceeds one above it by more than the noise of counting and half a percent of
+ * everything. The others stay: rows of about the same weight that change places with every picture cost the
+ * reader's eye and the line's bytes. False when so much has changed that sorting is simpler. */
+static bool mend_order(const struct n1_app *app, const struct n1_scene *scene, const struct order *order,
+                       size_t count)
 {
-    double least = INFINITY, most = -INFINITY;
+    double sign = order->inverted ? -1 : 1, least = INFINITY;
     double floor = (double)scene->summary.samples * (app->line.low ? 0.02 : 0.005);
-    double sigmas = app->line.low ? 2 : 0.7;
+    double sigmas = app->line.low ? 2 : 1.5;
+    size_t moves = 0;
     for (size_t i = 0; i < count; i++) {
-        double value = counted(order, app->functions[i]);
-        double worst = order->inverted ? most : least, gap = order->inverted ? worst - value : value - worst;
-        if (i > 0 && gap > fmax(sigmas * sqrt(value + worst), floor))
-            return true;
-        least = fmin(least, value);
-        most = fmax(most, value);
+        uint32_t row = app->functions[i];
+        double value = counted(order, row);
+        if (sign * value > least + floor) {
+            size_t to = 0;
+            for (; to < i; to++) {
+                double other = counted(order, app->functions[to]);
+                if (sign * (value - other) > fmax(sigmas * sqrt(value + other), floor))
+                    break;
+            }
+            if (to < i && ++moves > MOVES_MOST)
+                return false;
+            memmove(app->functions + to + 1, app->functions + to, (i - to) * sizeof *app->functions);
+            app->functions[to] = row;
+        }
+        least = fmin(least, sign * value);
     }
-    return false;
+    return true;
 }
 
 static void place_selection(struct n1_app *app)
@@ -316,7 +327,7 @@ static void sync_rows(struct n1_app *app, const struct n1_scene *scene, double c
     bool keep = held || (by_count && !fresh);
     if (keep) {
         used = keep_order(app, scene, &order, count);
-        keep = held || !out_of_order(app, scene, &order, used);
+        keep = held || mend_order(app, scene, &order, used);
     }
     if (!keep) {
         used = 0;

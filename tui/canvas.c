@@ -266,8 +266,8 @@ void n1_canvas_spark(struct n1_canvas *canvas, int row, int col, int cols, const
                 n1_canvas_put(canvas, row, col + i, glyphs->no_data, N1_ROLE_DIM);
             else
                 n1_canvas_put(canvas, row, col + i, braille(left, right), spark->role);
-        } else if (left < 0) {
-            n1_canvas_put(canvas, row, col + i, glyphs->no_data, N1_ROLE_DIM);
+        } else if (left < 0) { /* in the graph's colour: two changes of colour cost more than the cell */
+            n1_canvas_put(canvas, row, col + i, glyphs->no_data, spark->role);
         } else {
             n1_canvas_put(canvas, row, col + i, glyphs->level[left * 8 / glyphs->levels], spark->role);
         }

@@ -26,8 +26,10 @@
 /* Answers of the terminal, among the keys: to DSR 5, and the value of a mode. */
 enum { CODE_ANSWER = KEY_MAX + 1, CODE_MODE };
 
-#define LAST_MS 100   /* a terminal that takes nothing for so long gets no good-bye */
-#define COPY_MAX 8190 /* divisible by 3 */
+#define GAP_MOST 8
+#define COLS_MOST 1000 /* and rows; canvases are limited alike */
+#define LAST_MS 100    /* a terminal that takes nothing for so long gets no good-bye */
+#define COPY_MAX 8190  /* divisible by 3 */
 
 struct n1_screen {
     SCREEN *curses;
@@ -39,6 +41,7 @@ struct n1_screen {
     bool valid;            /* `shown` is what the terminal shows */
     attr_t attrs[N1_ROLE_COUNT];
     short pairs[N1_ROLE_COUNT];
+    bool bare[N1_ROLE_COUNT]; /* a blank in it looks as one in the role of text does */
 };
 
 static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
@@ -174,9 +177,11 @@ static void set_colors(struct n1_screen *screen, const struct n1_theme *theme, i
     screen->color = n1_color_decide(asked, getenv("NO_COLOR"), getenv("COLORTERM"), colors, direct);
     if (screen->color != N1_COLORS_MONO && (start_color() == ERR || use_default_colors() == ERR))
         screen->color = N1_COLORS_MONO;
+    struct n1_look text = n1_theme_look(theme, N1_ROLE_TEXT, screen->color);
     for (int role = 0; role < N1_ROLE_COUNT; role++) {
         struct n1_look look = n1_theme_look(theme, (enum n1_role)role, screen->color);
         screen->attrs[role] = attrs_of(look.attrs);
+        screen->bare[role] = look.bg == text.bg && !(look.attrs & (N1_ATTR_UNDERLINE | N1_ATTR_REVERSE));
         screen->pairs[role] = 0;
         if (screen->color == N1_COLORS_MONO || (look.fg == N1_COLOR_DEFAULT && look.bg == N1_COLOR_DEFAULT))
             continue;
@@ -311,7 +316,8 @@ bool n1_screen_measure(struct n1_screen *screen, int *ret_rows, int *ret_cols)
         size.ws_row = (unsigned short)(LINES > 0 ? LINES : 24);
         size.ws_col = (unsigned short)(COLS > 0 ? COLS : 80);
     }
-    int rows = size.ws_row > 1000 ? 1000 : size.ws_row, cols = size.ws_col > 1000 ? 1000 : size.ws_col;
+    int rows = size.ws_row > COLS_MOST ? COLS_MOST : size.ws_row,
+        cols = size.ws_col > COLS_MOST ? COLS_MOST : size.ws_col;
     bool changed = screen->shown == NULL || rows != screen->rows || cols != screen->cols;
     if (changed) {
         struct n1_cell *shown = calloc((size_t)rows * (size_t)cols, sizeof *shown);
@@ -388,6 +394,21 @@ static void put(struct n1_screen *screen, int row, int col, const struct n1_cell
     }
 }
 
+/* A few blanks between two texts take the look of the first: going over them then costs their bytes or a
+ * move, not two changes of look. Writes the row as it is sent. */
+static void dress(const struct n1_screen *screen, const struct n1_cell *row, int cols, struct n1_cell *ret)
+{
+    int last = -1; /* column of the last cell that is no blank */
+    memcpy(ret, row, (size_t)cols * sizeof *ret);
+    for (int col = 0; col < cols; col++) {
+        if (row[col].rune[0] == ' ' && row[col].role == N1_ROLE_TEXT)
+            continue;
+        for (int i = last + 1; last >= 0 && i < col && col - last - 1 <= GAP_MOST; i++)
+            ret[i].role = screen->bare[row[last].role] ? row[last].role : N1_ROLE_TEXT;
+        last = col;
+    }
+}
+
 int n1_screen_ready(struct n1_screen *screen)
 {
     return n1_line_ready(&screen->line, n1_time_mono());
@@ -402,13 +423,15 @@ int n1_screen_paint(struct n1_screen *screen, const struct n1_canvas *canvas)
         return -EAGAIN;
     if (!screen->valid)
         clearok(curscr, TRUE);
-    size_t cells = (size_t)canvas->rows * (size_t)canvas->cols;
-    for (size_t i = 0; i < cells; i++) {
-        if (screen->valid && memcmp(&screen->shown[i], &canvas->cells[i], sizeof screen->shown[i]) == 0)
-            continue;
-        put(screen, (int)(i / (size_t)canvas->cols), (int)(i % (size_t)canvas->cols), &canvas->cells[i]);
+    for (int row = 0; row < canvas->rows; row++) {
+        struct n1_cell cells[COLS_MOST], *shown = screen->shown + row * canvas->cols;
+        dress(screen, canvas->cells + row * canvas->cols, canvas->cols, cells);
+        for (int col = 0; col < canvas->cols; col++) {
+            if (!screen->valid || memcmp(&shown[col], &cells[col], sizeof *shown) != 0)
+                put(screen, row, col, &cells[col]);
+        }
+        memcpy(shown, cells, (size_t)canvas->cols * sizeof *shown);
     }
-    memcpy(screen->shown, canvas->cells, cells * sizeof screen->shown[0]);
     screen->valid = true;
     n1_screen_painting = 1;
     wnoutrefresh(stdscr);

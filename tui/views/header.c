@@ -48,14 +48,14 @@ static void identity(struct n1_canvas *canvas, const struct n1_scene *scene, con
         n1_canvas_textf(canvas, 0, col + 1, N1_ROLE_LABEL, "+%zu", scene->processes - 1);
 }
 
-/* "LABEL value graph" in [col, end). */
+/* "LABEL value graph" in [col, end); value and graph in one role, for both change with every picture. */
 static void meter(struct n1_canvas *canvas, int row, int col, int end, const char *label, const char *value,
                   const struct n1_scene_series *series, double max, enum n1_role role,
                   const struct n1_app *app)
 {
     col = n1_canvas_text(canvas, row, col, N1_ROLE_LABEL, label);
     bool known = !isnan(series->last);
-    n1_canvas_text_right(canvas, row, col + 7, 7, known ? N1_ROLE_VALUE : N1_ROLE_UNKNOWN, value);
+    n1_canvas_text_right(canvas, row, col + 7, 7, known ? role : N1_ROLE_UNKNOWN, value);
     col += 8;
     struct n1_spark spark = {.values = series->values,
                              .count = series->count,

@@ -79,8 +79,9 @@ void n1_view_percent(struct n1_canvas *canvas, int row, int end, int cols, enum 
     n1_canvas_text_right(canvas, row, end, cols, isnan(percent) ? N1_ROLE_UNKNOWN : role, number);
 }
 
+/* In the role of the figures before it: a change of colour costs more bytes than the graph. */
 static void trend(struct n1_canvas *canvas, int row, int col, const struct n1_scene *scene, uint64_t id,
-                  const struct n1_app *app)
+                  enum n1_role role, const struct n1_app *app)
 {
     double values[TREND_COLS];
     uint64_t first = 0;
@@ -90,7 +91,7 @@ static void trend(struct n1_canvas *canvas, int row, int col, const struct n1_sc
         while (values[i] > peak)
             peak *= 2;
     }
-    struct n1_spark spark = {values, count, first, peak, app->motion, N1_ROLE_SPARK_CPU};
+    struct n1_spark spark = {values, count, first, peak, app->motion, role};
     if (count > 0)
         n1_canvas_spark(canvas, row, col, TREND_COLS, &spark);
 }
@@ -117,7 +118,7 @@ static void draw_row(struct n1_canvas *canvas, int row, const struct columns *c,
     double self = n1_scene_share(scene, function->self_ns), total = n1_scene_share(scene, function->total_ns);
     enum n1_role heat = n1_view_heat(self);
     n1_view_percent(canvas, row, c->self + 6, 6, heat, self);
-    if (c->total >= 0) /* in the same role: a change of colour costs more bytes than the figure */
+    if (c->total >= 0)
         n1_view_percent(canvas, row, c->total + 7, 7, heat, total);
     if (c->error >= 0)
         n1_view_percent(canvas, row, c->error + 6, 6, N1_ROLE_DIM,
@@ -127,7 +128,7 @@ static void draw_row(struct n1_canvas *canvas, int row, const struct columns *c,
         n1_canvas_text_right(canvas, row, c->seconds + 7, 7, N1_ROLE_TEXT, number);
     }
     if (c->trend >= 0)
-        trend(canvas, row, c->trend, scene, function->id, app);
+        trend(canvas, row, c->trend, scene, function->id, heat, app);
     enum n1_role role = n1_view_kind_role(function->kind);
     n1_canvas_put(canvas, row, c->kind, (uint32_t)n1_view_kind_letter(function->kind), role);
     char name[1024];
@@ -184,4 +185,5 @@ const struct n1_view n1_view_table = {
     "TREND   CPU time over the window, scaled to its own peak or a little more\n"
     "K       kind: N native, P Python, K kernel, J JIT, G garbage collector,\n"
     "        ? unknown (no symbols; shown as module+offset)\n"
-    "The selection follows its function; the order holds still for 4 s after a move.\n"};
+    "The selection follows its function; the order holds still for 4 s after a move,\n"
+    "and rows change places only when they differ by more than the sampling error.\n"};
