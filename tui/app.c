@@ -17,6 +17,8 @@
 
 #define SORT_HOLD_SECONDS 4.0
 #define MOVES_MOST 64
+#define FEW_SAMPLES                                                                                          \
+    200 /* below, hardly a share is more than noise, and the order is that of the figures shown */
 #define BY_CHANGE (-2) /* of sorted_by */
 #define MESSAGE_SECONDS 5.0
 #define LOW_REFRESH_MS 2000
@@ -241,15 +243,18 @@ static bool mend_order(const struct n1_app *app, const struct n1_scene *scene, c
     double floor = (double)scene->summary.samples * (app->line.low ? 0.02 : 0.005);
     double sigmas = app->line.low ? 2 : 1.5;
     size_t moves = 0;
+    if (scene->summary.samples < FEW_SAMPLES)
+        return false;
     for (size_t i = 0; i < count; i++) {
         uint32_t row = app->functions[i];
         double value = counted(order, row);
-        if (sign * value > least + floor) {
+        if (sign * value > least) {
             size_t to = 0;
             for (; to < i; to++) {
                 double other = counted(order, app->functions[to]);
-                if (sign * (value - other) > fmax(sigmas * sqrt(value + other), floor))
-                    break;
+                double gap = sign * (value - other);
+                if (gap > fmax(sigmas * sqrt(value + other), floor) || (gap > 0 && value * other == 0))
+                    break; /* what was never seen stands below what was */
             }
             if (to < i && ++moves > MOVES_MOST)
                 return false;

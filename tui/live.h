@@ -10,7 +10,7 @@
 #include "tui/session.h"
 
 struct n1_live_options {
-    struct n1_screen *screen; /* open; NULL for n1_live_dump() */
+    struct n1_screen *screen; /* open */
     const struct n1_glyphs *glyphs;
     unsigned refresh_ms; /* 250..10000 */
     enum n1_spark_motion motion;
@@ -23,12 +23,5 @@ struct n1_live_options {
 /* Runs until the user leaves, the terminal goes, or a signal ends it. The screen is closed on return. Returns
  * the program's exit status; *reterr is filled when the session failed. */
 int n1_live_run(struct n1_session *session, const struct n1_live_options *options, struct n1_error *reterr);
-
-/* One frame of a recording without a terminal: presses `keys` (as typed; "<F5>", "<Enter>", "<Esc>", "<Up>"…
- * for the rest), draws at the given size and writes characters and roles to `out`. Returns 0, or N1_E_USAGE
- * for a key that does not exist. The clock stands at the end of the recording, so that a frame is the same
- * every time. */
-int n1_live_dump(struct n1_session *session, const struct n1_live_options *options, int rows, int cols,
-                 const char *keys, bool roles, FILE *out, struct n1_error *reterr);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "tui/live_options.h"
 
+#include "tui/batch.h"
 #include "tui/commands/command.h"
 #include "tui/keys.h"
 #include "tui/live.h"
@@ -32,9 +33,10 @@ struct choice {
     char *const *command;
     const char *file, *engine, *config, *log, *theme, *color, *glyphs, *motion, *keys;
     double rate_hz, refresh_s;
-    int rows, cols;  /* --size, for --dump-frame */
+    int rows, cols;  /* --size, for --batch and --dump-frame */
+    double pictures; /* of --batch; 0: no end */
     double linger_s; /* -1: as configured */
-    bool children, dump, attach, low, redact;
+    bool children, dump, batch, attach, low, redact;
 };
 
 enum {
@@ -49,6 +51,7 @@ enum {
     OPT_REFRESH,
     OPT_SIZE,
     OPT_DUMP,
+    OPT_BATCH,
     OPT_KEYS,
     OPT_ATTACH,
     OPT_LINGER,
@@ -76,6 +79,8 @@ static const struct option longs[] = {{"pid", required_argument, NULL, 'p'},
                                       {"version", no_argument, NULL, 'V'},
                                       {"size", required_argument, NULL, OPT_SIZE},
                                       {"dump-frame", no_argument, NULL, OPT_DUMP},
+                                      {"batch", no_argument, NULL, OPT_BATCH},
+                                      {"iterations", required_argument, NULL, 'n'},
                                       {"keys", required_argument, NULL, OPT_KEYS},
                                       {"manual", no_argument, NULL, OPT_MANUAL},
                                       {NULL, 0, NULL, 0}};
@@ -103,6 +108,9 @@ static void help(void)
            "      --refresh SEC        0.25 to 10\n"
            "      --low-bandwidth      few bytes, for a slow line (key L; switched on by itself when the "
            "line lags)\n"
+           "      --batch              pictures as text on standard output, without a terminal\n"
+           "  -n, --iterations N       that many of them; --size COLUMNSxROWS (120x40); --keys KEYS are "
+           "pressed first\n"
            "      --linger SEC         how long sampling goes on when the line drops (--attach rejoins)\n"
            "      --config FILE        configuration file\n"
            "      --log FILE           write what happens to a log file\n"
@@ -180,6 +188,11 @@ static int take(struct choice *choice, int option, const char *text, struct n1_e
     case OPT_DUMP:
         choice->dump = true;
         return 0;
+    case OPT_BATCH:
+        choice->batch = true;
+        return 0;
+    case 'n':
+        return number("--iterations", text, 1, 1e9, &choice->pictures, reterr);
     case OPT_SIZE:
         if (sscanf(text, "%dx%d%c", &choice->cols, &choice->rows, &end) != 2 || choice->rows < 1 ||
             choice->cols < 1 || choice->rows > 1000 || choice->cols > 1000)
@@ -202,7 +215,7 @@ static int parse(struct choice *choice, int argc, char **argv, struct n1_error *
     }
     opterr = 0;
     optind = 1;
-    while ((option = getopt_long(end, argv, "p:r:hV", longs, NULL)) != -1) {
+    while ((option = getopt_long(end, argv, "p:r:n:hV", longs, NULL)) != -1) {
         if (option == 'h') {
             help();
             return 1;
@@ -355,21 +368,60 @@ static int start(struct choice *choice, const struct n1_config *config, struct n
     return n1_session_start(&options, ret, reterr);
 }
 
-static int dump(struct choice *choice, const struct looks *looks, struct n1_error *reterr)
+static struct n1_batch_options batch_options(const struct choice *choice, const struct n1_config *config,
+                                             const struct looks *looks)
+{
+    double refresh = choice->refresh_s > 0 ? choice->refresh_s : config->refresh_s;
+    return (struct n1_batch_options){.glyphs = looks->glyphs,
+                                     .motion = looks->motion,
+                                     .rows = choice->rows   ? choice->rows
+                                             : choice->dump ? 24
+                                                            : 40,
+                                     .cols = choice->cols   ? choice->cols
+                                             : choice->dump ? 80
+                                                            : 120,
+                                     .keys = choice->keys,
+                                     .roles = choice->dump,
+                                     .low_bandwidth = choice->low,
+                                     .refresh_ms =
+                                         refresh >= 0.25 && refresh <= 10 ? (unsigned)(refresh * 1000) : 1000,
+                                     .pictures = (unsigned)choice->pictures};
+}
+
+static int dump(struct choice *choice, const struct n1_config *config, const struct looks *looks,
+                struct n1_error *reterr)
 {
     struct n1_session *session = NULL;
-    struct n1_live_options options = {
-        .glyphs = looks->glyphs, .refresh_ms = 1000, .motion = looks->motion, .low_bandwidth = choice->low};
+    struct n1_batch_options options = batch_options(choice, config, looks);
     if (choice->file == NULL)
         return n1_error_set(reterr, N1_E_USAGE, "--dump-frame needs a recording");
     int rc = n1_session_replay(choice->file, &session, reterr);
     if (rc == 0 && choice->redact)
         n1_session_redact(session);
     if (rc == 0)
-        rc = n1_live_dump(session, &options, choice->rows ? choice->rows : 24,
-                          choice->cols ? choice->cols : 80, choice->keys, true, stdout, reterr);
+        rc = n1_batch_dump(session, &options, stdout, reterr);
     n1_session_destroy(session);
     return rc;
+}
+
+/* Returns the exit status. */
+static int batch(struct choice *choice, const struct n1_config *config, const struct looks *looks,
+                 struct n1_error *reterr)
+{
+    struct n1_session *session = NULL;
+    struct n1_batch_options options = batch_options(choice, config, looks);
+    if (choice->file == NULL && choice->command == NULL && choice->pid_count == 0 && !choice->attach)
+        return n1_error_exit_status(
+            n1_error_set(reterr, N1_E_USAGE, "--batch: name a process with -p, or a recording"));
+    int rc = n1_signals_open();
+    if (rc == 0)
+        rc = start(choice, config, &session, reterr);
+    if (rc == 0 && (choice->redact || config->redact))
+        n1_session_redact(session);
+    int status = rc < 0 ? n1_error_exit_status(rc) : n1_batch_run(session, &options, stdout, reterr);
+    n1_session_destroy(session);
+    n1_signals_close();
+    return status;
 }
 
 /* The screen is open from here on; returns the exit status and closes it. */
@@ -428,9 +480,17 @@ int n1_live_main(int argc, char **argv)
     if (rc == 0)
         rc = n1_keys_check(&error);
     if (rc == 0 && choice.dump) {
-        rc = dump(&choice, &looks, &error);
+        rc = dump(&choice, &config, &looks, &error);
         n1_config_finish(&config);
         return rc < 0 ? n1_error_print(&error) : 0;
+    }
+    if (rc == 0 && choice.batch) {
+        error = (struct n1_error){0};
+        status = batch(&choice, &config, &looks, &error);
+        n1_config_finish(&config);
+        if (error.code != 0)
+            n1_error_print(&error);
+        return status;
     }
     if (rc == 0)
         rc = n1_screen_check(&error);

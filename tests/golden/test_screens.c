@@ -3,7 +3,7 @@
  * picture is a recorded model, a size, a glyph set and keys. `make golden-update` stores what is drawn now.
  */
 #include "tests/golden/worker_model.h"
-#include "tui/live.h"
+#include "tui/batch.h"
 
 #include "n1/file.h"
 
@@ -92,13 +92,18 @@ static const struct picture changes[] = {
 
 static char *draw(const struct picture *picture, struct n1_session *session)
 {
-    struct n1_live_options options = {
-        .glyphs = n1_glyphs_get(picture->glyphs), .refresh_ms = 1000, .motion = N1_SPARK_SWEEP};
+    struct n1_batch_options options = {.glyphs = n1_glyphs_get(picture->glyphs),
+                                       .refresh_ms = 1000,
+                                       .motion = N1_SPARK_SWEEP,
+                                       .rows = picture->rows,
+                                       .cols = picture->cols,
+                                       .keys = picture->keys,
+                                       .roles = true};
     struct n1_error error = {0};
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    if (n1_live_dump(session, &options, picture->rows, picture->cols, picture->keys, true, out, &error) < 0)
+    if (n1_batch_dump(session, &options, out, &error) < 0)
         fail_msg("%s: %s", picture->name, error.what);
     fclose(out);
     return text;

@@ -111,6 +111,22 @@ json "$out" 'any(f["name"] in ("hot_a", "hot_b", "hot_c", "spin") for t in d["th
 n1top dump -p "$pid"
 expect_status 0
 check "dump does not name main" grep -q main "$out"
+
+# Pictures without a terminal: as many as asked for, by the keys pressed first, and none for a reader that left.
+n1top -p "$pid" --batch -n 2 --refresh 0.5 --size 90x30 --keys f
+expect_status 0
+check "not two pictures of 30 rows: $(wc -l < "$out")" [ "$(wc -l < "$out")" = 62 ]
+check "no hotspot in a picture" grep -q 'N spin' "$out"
+check "the key was not pressed" grep -q 'flame' "$out"
+check "bytes of a terminal" sh -c "! LC_ALL=C grep -q '[[:cntrl:]]' '$out'"
+"$N1" -p "$pid" --batch --refresh 0.25 2> "$err" | head -n 3 > "$out"
+check "the end of its reader ended it with ${PIPESTATUS[0]}" [ "${PIPESTATUS[0]}" = 0 ]
+n1top "$work/r.n1" --batch
+expect_status 0
+check "a recording is one picture: $(wc -l < "$out")" [ "$(wc -l < "$out")" = 41 ]
+refused 2 --batch
+refused 2 -p "$pid" --batch -n 0
+refused 3 -p 4194304 --batch -n 1
 untouched "$pid"
 stop
 
