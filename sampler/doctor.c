@@ -226,7 +226,7 @@ static void check_page_faults(struct n1_doctor *doctor)
         return;
     }
     close(fd);
-    n1_doctor_line(doctor, N1_DOCTOR_OK, "page-fault events", "permitted; not used by this version");
+    n1_doctor_line(doctor, N1_DOCTOR_OK, "page-fault events", "permitted: they say who touches memory first");
 }
 
 static void check_kernel_symbols(struct n1_doctor *doctor)

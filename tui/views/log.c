@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static void draw_event(struct n1_canvas *canvas, int row, const struct n1_scene_event *event)
 {
@@ -27,6 +28,25 @@ static void draw_event(struct n1_canvas *canvas, int row, const struct n1_scene_
     }
 }
 
+/* An empty log has room for what is missing for want of rights, and for what gives it. */
+static void empty(struct n1_canvas *canvas, const struct n1_scene *scene)
+{
+    const char *lines[4];
+    int count = 0;
+    bool live = scene->link == N1_LINK_LIVE;
+    if (live && scene->kernel_hidden >= 0.5)
+        lines[count++] =
+            "kernel time is hidden; sudo, CAP_PERFMON or sysctl kernel.perf_event_paranoid=1 shows it";
+    if (live && scene->unseen >= 5)
+        lines[count++] =
+            "brief threads go unseen; sudo, CAP_PERFMON or sysctl kernel.perf_event_paranoid=0 helps";
+    if (live && strncmp(scene->engine_why, "perf_event_open refused", 23) == 0)
+        lines[count++] = "perf is refused here; n1top doctor says by what, and what helps";
+    lines[count++] = scene->ready ? "nothing unusual so far" : "";
+    for (int i = 0; i < count; i++)
+        n1_canvas_text_cut(canvas, i + 1, 1, n1_canvas_cols(canvas) - 2, N1_ROLE_LABEL, lines[i], N1_CUT_END);
+}
+
 static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const struct n1_app *app)
 {
     char title[64];
@@ -39,7 +59,7 @@ static void draw(struct n1_canvas *canvas, const struct n1_scene *scene, const s
         snprintf(title, sizeof title, "log");
     n1_view_title(canvas, app, N1_PANE_LOG, title);
     if (scene->event_count == 0) {
-        n1_canvas_text(canvas, 1, 1, N1_ROLE_LABEL, scene->ready ? "nothing unusual so far" : "");
+        empty(canvas, scene);
         return;
     }
     for (int i = 0; i + 1 < n1_canvas_rows(canvas) && app->log.top + i < (int)scene->event_count; i++) {
