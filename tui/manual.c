@@ -103,7 +103,8 @@ static const char options[] =
     "trends; key L, and switched on by itself when the line lags\n"
     ".TP\n.B \\-\\-batch\npictures as text on standard output, without a terminal; a blank line after each. "
     "\\-\\-size COLUMNSxROWS (120x40), \\-\\-keys KEYS are pressed first (f, <F5>, <Enter> \\&...)\n"
-    ".TP\n.BR \\-n \", \" \\-\\-iterations \" \" \\fIN\\fR\nthat many pictures of \\-\\-batch; else until the process ends\n"
+    ".TP\n.BR \\-n \", \" \\-\\-iterations \" \" \\fIN\\fR\nthat many pictures of \\-\\-batch; else until "
+    "the process ends\n"
     ".TP\n.B \\-\\-linger \\fISEC\\fR\nhow long sampling goes on when the line drops; 0: not at all\n"
     ".TP\n.B \\-\\-config \\fIFILE\\fR\nconfiguration file\n"
     ".TP\n.B \\-\\-log \\fIFILE\\fR\nwrite what happens to a log file\n";
