@@ -3,6 +3,8 @@
  *
  *   build/bench/bench_engine [SECONDS]       length of one measurement, default 0.4
  *   build/bench/bench_engine tick PID HZ SECONDS     bare ticks on a thread, nothing copied
+ *   build/bench/bench_engine operations CPUS         ping-pong and create + join only, as on so many CPUs;
+ *                                                    under setpriv --reuid=65534 as an ordinary user has it
  *
  * Each figure is a median over ROUNDS alternating unwatched and watched measurements, so that neighbours on
  * the machine hit both alike; "cpu" figures are CPU time of the target, which neighbours do not touch.
@@ -49,6 +51,7 @@ static double slice_s = 0.4;
 static double ticks_per_us;
 static uint64_t samples, weight_ns, lost;
 static uint32_t stack_bytes; /* to copy with each sample; 0: as the engine begins */
+static uint32_t cpus;        /* to behave as if there were so many; 0: as it is */
 
 static void on_sample(void *context, const struct n1_raw_sample *sample)
 {
@@ -194,7 +197,7 @@ static void end(pid_t pid)
 static struct n1_perf *attach(pid_t pid, uint32_t rate_hz)
 {
     struct n1_engine_sink sink = {.sample = on_sample, .lost = on_lost};
-    struct n1_perf_config config = {.rate_hz = rate_hz, .stack_bytes = stack_bytes};
+    struct n1_perf_config config = {.rate_hz = rate_hz, .stack_bytes = stack_bytes, .assume_cpus = cpus};
     struct n1_perf *perf;
     struct n1_error err = {0};
 
@@ -468,11 +471,25 @@ static int tick(pid_t pid, uint32_t rate_hz, double s)
     return 0;
 }
 
+static void bench_all_operations(void)
+{
+    bench_operations("pipe ping-pong, at first", play_ping_pong, 99, false);
+    bench_operations("pipe ping-pong, settled", play_ping_pong, 99, true);
+    bench_operations("pipe ping-pong, at first", play_ping_pong, 1000, false);
+    bench_operations("pipe ping-pong, settled", play_ping_pong, 1000, true);
+    bench_operations("create + join, at first", create_and_join, 99, false);
+    bench_operations("create + join, settled", create_and_join, 99, true);
+    bench_operations("create + join, settled", create_and_join, 1000, true);
+}
+
 int main(int argc, char **argv)
 {
+    bool operations = argc == 3 && !strcmp(argv[1], "operations");
     if (argc == 5 && !strcmp(argv[1], "tick"))
         return tick(atoi(argv[2]), (uint32_t)atoi(argv[3]), atof(argv[4]));
-    if (argc > 1)
+    if (operations)
+        cpus = (uint32_t)atoi(argv[2]);
+    else if (argc > 1)
         slice_s = atof(argv[1]);
     if (slice_s < 0.05)
         slice_s = 0.05;
@@ -481,18 +498,16 @@ int main(int argc, char **argv)
         return 1;
     setvbuf(stdout, NULL, _IOLBF, 0);
     print_machine();
+    if (operations) {
+        bench_all_operations();
+        return 0;
+    }
     calibrate();
     bench_gaps("stack copy as at first (16 KiB)");
     stack_bytes = 1024;
     bench_gaps("stack copy as fitted to it (1 KiB)");
     stack_bytes = 0;
-    bench_operations("pipe ping-pong, at first", play_ping_pong, 99, false);
-    bench_operations("pipe ping-pong, settled", play_ping_pong, 99, true);
-    bench_operations("pipe ping-pong, at first", play_ping_pong, 1000, false);
-    bench_operations("pipe ping-pong, settled", play_ping_pong, 1000, true);
-    bench_operations("create + join, at first", create_and_join, 99, false);
-    bench_operations("create + join, settled", create_and_join, 99, true);
-    bench_operations("create + join, settled", create_and_join, 1000, true);
+    bench_all_operations();
     bench_own_cost("1 thread", spin_1, 99, 5 * slice_s);
     bench_own_cost("1 thread", spin_1, 1000, 5 * slice_s);
     bench_own_cost("16 threads", spin_16, 1000, 5 * slice_s);

@@ -180,8 +180,10 @@ def build_go(work):
 def outside():
     """Things of this host that the product could leave behind."""
     def names(folder, wanted):
+        """Of ours: what another user's n1top leaves is none of this run's."""
         try:
-            return {name for name in os.listdir(folder) if wanted in name}
+            return {entry.name for entry in os.scandir(folder)
+                    if wanted in entry.name and entry.stat(follow_symlinks=False).st_uid == os.geteuid()}
         except OSError:
             return set()
 
