@@ -38,7 +38,7 @@ void perf_choice_fill(const struct n1_perf *perf, const struct perf_process *pro
 /* Whether much of the CPU time of the last window could not be sampled. Each event fires only when its thread
  * has used a whole period on its CPU: threads that end before that go unseen, and so does a large pool, of
  * which each thread uses little on each CPU. */
-static bool window_was_blind(const struct n1_perf *perf, struct perf_process *process)
+static bool window_was_blind(const struct n1_perf *perf, struct perf_process *process, n1_ns span)
 {
     uint64_t cpu_ns, sampled_ns = process->sampled_ns - process->window_sampled_ns;
 
@@ -47,6 +47,7 @@ static bool window_was_blind(const struct n1_perf *perf, struct perf_process *pr
         return false;
     uint64_t used_ns = cpu_ns - process->window_cpu_ns;
     process->window_cpu_ns = cpu_ns;
+    process->cpu_ns_per_s = (uint64_t)((double)used_ns * (double)N1_SECOND_NS / (double)span);
     unsigned events = HASH_COUNT(process->events.threads) * perf_cpus_for_rules(perf);
     bool prone = process->births_per_s > N1_PERF_CHURN_PER_S || events >= POOL_EVENTS;
     return perf->rights.kernel && !perf->stats.paused && prone && used_ns > BLIND_CPU_NS &&
@@ -95,7 +96,7 @@ void perf_adapt(struct n1_perf *perf, struct perf_process *process, n1_ns now)
     process->births_per_s = per_second(process->births_in_window, span);
     process->births_in_window = 0;
     process->switches_per_s = per_second(count_switches(process), span);
-    bool blind = window_was_blind(perf, process);
+    bool blind = window_was_blind(perf, process, span);
     if (process->windows++ == 0) /* it began at no known time */
         return;
     process->blind_windows = blind ? process->blind_windows + 1 : 0;
@@ -107,8 +108,8 @@ void perf_adapt(struct n1_perf *perf, struct perf_process *process, n1_ns now)
     perf_choice_fill(perf, process, &choice);
     uint32_t divisor = process->divisor ? process->divisor : 1;
     if (!choice.system)
-        divisor =
-            n1_perf_slow_divisor(perf->stats.rate_used_hz, process->switches_per_s, perf->virtual_machine);
+        divisor = n1_perf_slow_divisor(perf->stats.rate_used_hz, process->switches_per_s,
+                                       process->cpu_ns_per_s, perf->virtual_machine);
     if (divisor < process->divisor)
         divisor = process->divisor;
     if (n1_perf_mode_choose(&choice) == N1_PERF_MODE_INHERIT &&

@@ -83,6 +83,7 @@ struct perf_process {
     unsigned births_in_window, births_per_s; /* for the churn */
     struct perf_busy busy[N1_PERF_BUSY];     /* threads sampled lately, by tid modulo their number */
     unsigned switches_per_s;
+    uint64_t cpu_ns_per_s;                     /* in the last window */
     uint32_t divisor;                          /* of its rate, for its many context switches; 0 or 1: none */
     unsigned windows;                          /* since it was opened */
     uint64_t window_sampled_ns, window_cpu_ns; /* both totals at its start */

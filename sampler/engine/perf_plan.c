@@ -21,13 +21,15 @@ const char *n1_perf_mode_name(enum n1_perf_mode mode)
     return "unknown";
 }
 
-uint32_t n1_perf_slow_divisor(uint32_t rate_hz, unsigned switches_per_s, bool virtual_machine)
+uint32_t n1_perf_slow_divisor(uint32_t rate_hz, unsigned switches_per_s, uint64_t cpu_ns_per_s,
+                              bool virtual_machine)
 {
-    enum { SLOW_HZ = 20 }; /* below, a switch costs the same at any rate */
-    /* A switch costs 0.4 us and 10 ns a Hz in a virtual machine, a tenth of it on metal; a tenth of a CPU is
-     * too much. */
-    double cost_us = (0.4 + 0.01 * rate_hz) * (virtual_machine ? 1 : 0.1);
-    return rate_hz < 2 * SLOW_HZ || cost_us * switches_per_s < 100000 ? 1 : rate_hz / SLOW_HZ;
+    enum { SLOW_HZ = 20, LITTLE_US = 20000 }; /* below SLOW_HZ, a switch costs the same at any rate */
+    /* A switch costs 0.4 us and 10 ns a Hz in a virtual machine, a tenth of it on metal; a tenth of the CPU
+     * time that the process gets is too much, be that a whole CPU or, beside others, a part of one. */
+    double cost_us = (0.4 + 0.01 * rate_hz) * (virtual_machine ? 1 : 0.1) * switches_per_s;
+    bool bearable = cost_us < LITTLE_US || cost_us * 1000 < (double)cpu_ns_per_s / 10;
+    return rate_hz < 2 * SLOW_HZ || bearable ? 1 : rate_hz / SLOW_HZ;
 }
 
 static bool is_prime(uint32_t n)

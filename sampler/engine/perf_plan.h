@@ -45,8 +45,10 @@ struct n1_perf_choice {
 };
 
 /* By how much the rate of a process is to be divided that may only be watched by events of its threads: a
- * timer is set at each of its context switches, unless it lies far enough ahead. 1: leave it. */
-uint32_t n1_perf_slow_divisor(uint32_t rate_hz, unsigned switches_per_s, bool virtual_machine);
+ * timer is set at each of its context switches, unless it lies far enough ahead. `cpu_ns_per_s`: CPU time
+ * that the process gets in a second. 1: leave it. */
+uint32_t n1_perf_slow_divisor(uint32_t rate_hz, unsigned switches_per_s, uint64_t cpu_ns_per_s,
+                              bool virtual_machine);
 
 const char *n1_perf_mode_name(enum n1_perf_mode mode);
 

@@ -44,7 +44,7 @@ static struct shared {
     } gaps[GAPS_MAX];
 } * shared;
 
-#define SETTLE_S 0.8
+#define SETTLE_S 1.8
 
 static n1_ns sample_times[GAPS_MAX];
 static double slice_s = 0.4;

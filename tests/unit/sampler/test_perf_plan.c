@@ -101,14 +101,20 @@ static void modes_follow_threads_cpus_and_churn(void **state)
 
 static void many_switches_lower_the_rate(void **state)
 {
+    const uint64_t CPU = 1000000000; /* of a whole one, in a second */
     (void)state;
-    assert_int_equal(n1_perf_slow_divisor(99, 50000, true), 1);
-    assert_int_equal(n1_perf_slow_divisor(99, 250000, true), 4);
-    assert_int_equal(n1_perf_slow_divisor(99, 250000, false), 1); /* without a hypervisor a timer is cheap */
-    assert_int_equal(n1_perf_slow_divisor(997, 8000, true), 1);
-    assert_int_equal(n1_perf_slow_divisor(997, 12000, true), 49);
-    assert_int_equal(n1_perf_slow_divisor(997, 120000, false), 49);
-    assert_int_equal(n1_perf_slow_divisor(19, 4000000000u, true), 1);
+    assert_int_equal(n1_perf_slow_divisor(99, 50000, CPU, true), 1);
+    assert_int_equal(n1_perf_slow_divisor(99, 250000, CPU, true), 4);
+    assert_int_equal(n1_perf_slow_divisor(99, 250000, CPU, false),
+                     1); /* without a hypervisor a timer is cheap */
+    assert_int_equal(n1_perf_slow_divisor(997, 8000, CPU, true), 1);
+    assert_int_equal(n1_perf_slow_divisor(997, 12000, CPU, true), 49);
+    assert_int_equal(n1_perf_slow_divisor(997, 120000, CPU, false), 49);
+    assert_int_equal(n1_perf_slow_divisor(19, 4000000000u, CPU, true), 1);
+    /* It is the process's own time that counts: a third of a CPU beside others, or four of them. */
+    assert_int_equal(n1_perf_slow_divisor(99, 46000, CPU * 3 / 10, true), 4);
+    assert_int_equal(n1_perf_slow_divisor(997, 12000, 4 * CPU, true), 1);
+    assert_int_equal(n1_perf_slow_divisor(99, 5000, CPU / 50, true), 1); /* nothing to speak of */
 }
 
 int main(void)
