@@ -241,7 +241,7 @@ static bool mend_order(const struct n1_app *app, const struct n1_scene *scene, c
 {
     double sign = order->inverted ? -1 : 1, least = INFINITY;
     double floor = (double)scene->summary.samples * (app->line.low ? 0.02 : 0.005);
-    double sigmas = app->line.low ? 2 : 1.5;
+    double sigmas = app->line.low ? 2 : 0.7;
     size_t moves = 0;
     if (scene->summary.samples < FEW_SAMPLES)
         return false;

@@ -287,7 +287,8 @@ const struct n1_command n1_command_leaks = {
                "process under 2 %\n"
                "of a CPU, and with --trace up to half a CPU; it ends by itself when it costs twice that. It "
                "needs root or\n"
-               "CAP_PERFMON, and is refused for Go programs and where greenlets are used.\n"
+               "CAP_SYS_ADMIN (which the kernel wants for breakpoints of this kind), and is refused for Go "
+               "programs and where greenlets are used.\n"
                "Without -d it looks for 60 s.",
     .run = run,
 };
