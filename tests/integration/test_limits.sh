@@ -22,20 +22,22 @@ n1top record -p "$pid" -d 7 -r 199 --config "$work/wide.json" --format json -o "
 expect_status 0
 json "$work/wide.out.json" 'd["sampler"]["rate_used"] == 199 and d["sampler"]["rate_lowered_by"] == "nothing"'
 
+echo "doctor tells the limits"
+n1top doctor --config "$work/tight.json" -p "$pid"
+check "no line of limits: $(cat "$out")" grep -q 'own limits.*CPU 0.1 %' "$out"
+check "no line of what is seen: $(cat "$out")" grep -q 'CPU time seen' "$out"
+untouched "$pid"
+stop
+
 echo "the configuration chooses the engine, an option wins"
 echo '{"profiling": {"engine": "ptrace"}}' > "$work/engine.json"
+target split
 n1top record -p "$pid" -d 1 --config "$work/engine.json" --format json -o "$work/engine.out.json"
 expect_status 0
 json "$work/engine.out.json" 'd["sampler"]["engine"] == "ptrace"'
 n1top record -p "$pid" -d 1 --config "$work/engine.json" --engine perf --format json -o "$work/engine.out.json"
 expect_status 0
 json "$work/engine.out.json" 'd["sampler"]["engine"] == "perf"'
-
-echo "doctor tells the limits"
-n1top doctor --config "$work/tight.json" -p "$pid"
-check "no line of limits: $(cat "$out")" grep -q 'own limits.*CPU 0.1 %' "$out"
-check "no line of what is seen: $(cat "$out")" grep -q 'CPU time seen' "$out"
-untouched "$pid"
 stop
 
 echo "a pool of threads of which each uses less than a period is told of, where no rights cure it"
