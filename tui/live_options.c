@@ -60,30 +60,49 @@ enum {
     OPT_MANUAL
 };
 
-static const struct option longs[] = {{"pid", required_argument, NULL, 'p'},
-                                      {"rate", required_argument, NULL, 'r'},
-                                      {"engine", required_argument, NULL, OPT_ENGINE},
-                                      {"children", no_argument, NULL, OPT_CHILDREN},
-                                      {"redact", no_argument, NULL, OPT_REDACT},
-                                      {"config", required_argument, NULL, OPT_CONFIG},
-                                      {"attach", no_argument, NULL, OPT_ATTACH},
-                                      {"low-bandwidth", no_argument, NULL, OPT_LOW},
-                                      {"linger", required_argument, NULL, OPT_LINGER},
-                                      {"log", required_argument, NULL, OPT_LOG},
-                                      {"theme", required_argument, NULL, OPT_THEME},
-                                      {"color", required_argument, NULL, OPT_COLOR},
-                                      {"glyphs", required_argument, NULL, OPT_GLYPHS},
-                                      {"motion", required_argument, NULL, OPT_MOTION},
-                                      {"refresh", required_argument, NULL, OPT_REFRESH},
-                                      {"help", no_argument, NULL, 'h'},
-                                      {"version", no_argument, NULL, 'V'},
-                                      {"size", required_argument, NULL, OPT_SIZE},
-                                      {"dump-frame", no_argument, NULL, OPT_DUMP},
-                                      {"batch", no_argument, NULL, OPT_BATCH},
-                                      {"iterations", required_argument, NULL, 'n'},
-                                      {"keys", required_argument, NULL, OPT_KEYS},
-                                      {"manual", no_argument, NULL, OPT_MANUAL},
-                                      {NULL, 0, NULL, 0}};
+static const struct n1_live_option table[] = {
+    {'p', "pid", "PID|NAME|UNIT", "process to watch; may be given more than once"},
+    {'r', "rate", "HZ", "samples a second and thread on CPU, 1 to 20000"},
+    {OPT_ENGINE, "engine", "ENGINE", "auto, perf, ptrace or nonstop"},
+    {OPT_CHILDREN, "children", NULL, "watch children of the process too"},
+    {OPT_REDACT, "redact", NULL, "show no command lines, folders, host or user names"},
+    {OPT_THEME, "theme", "NAME|FILE", "colours; see the themes folder"},
+    {OPT_COLOR, "color", "WHEN", "auto, never, 8, 16, 256 or rgb (NO_COLOR is honoured)"},
+    {OPT_GLYPHS, "glyphs", "SET", "auto, block, braille or ascii"},
+    {OPT_MOTION, "motion", "HOW", "graphs: sweep (few bytes) or scroll"},
+    {OPT_REFRESH, "refresh", "SEC", "seconds between frames, 0.25 to 10"},
+    {OPT_ATTACH, "attach", NULL, "rejoin a sampler whose screen has gone, or watch along with another one"},
+    {OPT_LOW, "low-bandwidth", NULL,
+     "few bytes, for a slow line (key L; switched on by itself when it lags)"},
+    {OPT_BATCH, "batch", NULL,
+     "pictures as text on standard output, without a terminal; a blank line after each"},
+    {'n', "iterations", "N", "that many pictures of --batch; else until the process ends"},
+    {OPT_SIZE, "size", "COLSxROWS", "of a picture of --batch (120x40)"},
+    {OPT_KEYS, "keys", "KEYS", "pressed before the first picture of --batch: f, <F5>, <Enter> ..."},
+    {OPT_LINGER, "linger", "SEC", "how long sampling goes on when the line drops; 0: not at all"},
+    {OPT_CONFIG, "config", "FILE", "configuration file"},
+    {OPT_LOG, "log", "FILE", "write what happens to a log file"},
+    {'h', "help", NULL, "this text; n1top COMMAND --help tells more"},
+    {'V', "version", NULL, "the version"},
+    {OPT_DUMP, "dump-frame", NULL, NULL},
+    {OPT_MANUAL, "manual", NULL, NULL},
+};
+enum { OPTION_COUNT = sizeof table / sizeof table[0] };
+
+const struct n1_live_option *n1_live_options(size_t *ret_count)
+{
+    *ret_count = OPTION_COUNT;
+    return table;
+}
+
+static const struct option *long_options(void)
+{
+    static struct option longs[OPTION_COUNT + 1]; /* ended by zeros */
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        longs[i] = (struct option){table[i].name, table[i].argument ? required_argument : no_argument, NULL,
+                                   table[i].value};
+    return longs;
+}
 
 static void help(void)
 {
@@ -95,28 +114,18 @@ static void help(void)
            "watch along\n"
            "  n1top FILE [options]                               look at a recording\n");
     n1_command_list(stdout);
-    printf("\n"
-           "  -p, --pid PID|NAME|UNIT  process to watch; may be given more than once\n"
-           "  -r, --rate HZ            samples a second and thread on CPU, 1 to 20000\n"
-           "      --engine ENGINE      auto, perf, ptrace or nonstop\n"
-           "      --children           watch children of the process too\n"
-           "      --redact             show no command lines, folders, host or user names\n"
-           "      --theme NAME|FILE    colours; see the themes folder\n"
-           "      --color WHEN         auto, never, 8, 16, 256 or rgb (NO_COLOR is honoured)\n"
-           "      --glyphs SET         auto, block, braille or ascii\n"
-           "      --motion HOW         graphs: sweep (few bytes) or scroll\n"
-           "      --refresh SEC        0.25 to 10\n"
-           "      --low-bandwidth      few bytes, for a slow line (key L; switched on by itself when the "
-           "line lags)\n"
-           "      --batch              pictures as text on standard output, without a terminal\n"
-           "  -n, --iterations N       that many of them; --size COLUMNSxROWS (120x40); --keys KEYS are "
-           "pressed first\n"
-           "      --linger SEC         how long sampling goes on when the line drops (--attach rejoins)\n"
-           "      --config FILE        configuration file\n"
-           "      --log FILE           write what happens to a log file\n"
-           "  -h, --help               this text; n1top COMMAND --help tells more\n"
-           "      --version            the version\n\n"
-           "On the screen: ? shows every key and what the columns mean, q leaves.\n");
+    puts("");
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct n1_live_option *o = &table[i];
+        char letter[8] = "    ", name[48];
+        if (o->value < OPT_ENGINE && o->value != 'V')
+            snprintf(letter, sizeof letter, "-%c, ", o->value);
+        snprintf(name, sizeof name, "%s%s%s", o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
+        if (o->text)
+            printf("  %s--%-19s %s\n", letter, name, o->text);
+    }
+    puts("\nOn the screen: ? shows every key and what the columns mean, q leaves.");
 }
 
 static int number(const char *option, const char *text, double min, double max, double *ret,
@@ -215,7 +224,7 @@ static int parse(struct choice *choice, int argc, char **argv, struct n1_error *
     }
     opterr = 0;
     optind = 1;
-    while ((option = getopt_long(end, argv, "p:r:n:hV", longs, NULL)) != -1) {
+    while ((option = getopt_long(end, argv, "p:r:n:hV", long_options(), NULL)) != -1) {
         if (option == 'h') {
             help();
             return 1;

@@ -6,6 +6,7 @@
 
 #include "tui/commands/command.h"
 #include "tui/keys.h"
+#include "tui/live_options.h"
 
 static void text(FILE *out, const char *s)
 {
@@ -18,6 +19,27 @@ static void text(FILE *out, const char *s)
             fputs("\\-", out);
         else
             fputc(*at, out);
+    }
+}
+
+static void options(FILE *out)
+{
+    size_t count;
+    const struct n1_live_option *all = n1_live_options(&count);
+    fputs(".SH OPTIONS\n", out);
+    for (size_t i = 0; i < count; i++) {
+        if (!all[i].text)
+            continue;
+        fputs(".TP\n.B ", out);
+        if (all[i].value < 128)
+            fprintf(out, "\\-%c, ", all[i].value);
+        fputs("\\-\\-", out);
+        text(out, all[i].name);
+        if (all[i].argument)
+            fprintf(out, " \\fI%s\\fR", all[i].argument);
+        fputc('\n', out);
+        text(out, all[i].text);
+        fputc('\n', out);
     }
 }
 
@@ -58,56 +80,36 @@ static void keys(FILE *out)
     }
 }
 
-static const char head[] = ".\\\" Made by `n1top --manual`; do not edit.\n"
-                           ".TH N1TOP 1 \"\" \"n1top " N1_VERSION "\" \"User Commands\"\n"
-                           ".SH NAME\n"
-                           "n1top \\- see where a running process spends its time and memory, live\n"
-                           ".SH SYNOPSIS\n"
-                           ".nf\n"
-                           ".B n1top\n"
-                           ".B n1top \\-p \\fIPID\\fR|\\fINAME\\fR|\\fIUNIT.service\\fR [\\fIoptions\\fR]\n"
-                           ".B n1top [\\fIoptions\\fR] \\-\\- \\fICOMMAND\\fR [\\fIARG\\fR...]\n"
-                           ".B n1top \\-\\-attach [\\fINAME\\fR|\\fIPID\\fR]\n"
-                           ".B n1top \\fIFILE\\fR\n"
-                           ".B n1top \\fICOMMAND\\fR ...\n"
-                           ".fi\n"
-                           ".SH DESCRIPTION\n"
-                           "n1top attaches to a native process that is already running, leaves it as it was, "
-                           "and shows on a terminal where its\n"
-                           "CPU time and memory go: hotspots, callers and callees, a flame graph, memory, "
-                           "threads, and a log of anomalies.\n"
-                           "Nothing is injected, the process is never stopped, and no restart or rebuild is "
-                           "needed. Without arguments a list\n"
-                           "of processes is shown to choose from.\n"
-                           ".PP\n"
-                           "Figures are sampled CPU time. Sampling knows no calls: a share has a sampling "
-                           "error, which the reports print.\n"
-                           "What is unknown is shown as a dash with its reason, never as zero; samples that "
-                           "were lost or cut short are\n"
-                           "counted and shown.\n";
-
-static const char options[] =
-    ".SH OPTIONS\n"
-    ".TP\n.B \\-p, \\-\\-pid \\fIPID\\fR|\\fINAME\\fR|\\fIUNIT\\fR\nprocess to watch; may be given more than "
-    "once\n"
-    ".TP\n.B \\-r, \\-\\-rate \\fIHZ\\fR\nsamples a second and thread on CPU, 1 to 20000\n"
-    ".TP\n.B \\-\\-children\nwatch children of the process too\n"
-    ".TP\n.B \\-\\-theme \\fINAME\\fR|\\fIFILE\\fR\ncolours\n"
-    ".TP\n.B \\-\\-color \\fIWHEN\\fR\nauto, never, 8, 16, 256 or rgb; NO_COLOR is honoured\n"
-    ".TP\n.B \\-\\-glyphs \\fISET\\fR\nauto, block, braille or ascii\n"
-    ".TP\n.B \\-\\-motion \\fIHOW\\fR\ngraphs: sweep (few bytes) or scroll\n"
-    ".TP\n.B \\-\\-refresh \\fISEC\\fR\n0.25 to 10\n"
-    ".TP\n.B \\-\\-attach\nrejoin a sampler whose screen has gone, with its history, or watch along with "
-    "another screen\n"
-    ".TP\n.B \\-\\-low\\-bandwidth\nfew bytes, for a slow line: a frame every 2 s, whole percents, no "
-    "trends; key L, and switched on by itself when the line lags\n"
-    ".TP\n.B \\-\\-batch\npictures as text on standard output, without a terminal; a blank line after each. "
-    "\\-\\-size COLUMNSxROWS (120x40), \\-\\-keys KEYS are pressed first (f, <F5>, <Enter> \\&...)\n"
-    ".TP\n.BR \\-n \", \" \\-\\-iterations \" \" \\fIN\\fR\nthat many pictures of \\-\\-batch; else until "
-    "the process ends\n"
-    ".TP\n.B \\-\\-linger \\fISEC\\fR\nhow long sampling goes on when the line drops; 0: not at all\n"
-    ".TP\n.B \\-\\-config \\fIFILE\\fR\nconfiguration file\n"
-    ".TP\n.B \\-\\-log \\fIFILE\\fR\nwrite what happens to a log file\n";
+static const char head[] =
+    ".\\\" Made by `n1top --manual`; do not edit.\n"
+    ".TH N1TOP 1 \"\" \"n1top " N1_VERSION "\" \"User Commands\"\n"
+    ".SH NAME\n"
+    "n1top \\- see where a running process spends its time and memory, live\n"
+    ".SH SYNOPSIS\n"
+    ".nf\n"
+    ".B n1top\n"
+    ".B n1top \\-p \\fIPID\\fR|\\fINAME\\fR|\\fIUNIT.service\\fR [\\fIoptions\\fR]\n"
+    ".B n1top [\\fIoptions\\fR] \\-\\- \\fICOMMAND\\fR [\\fIARG\\fR...]\n"
+    ".B n1top \\-\\-attach [\\fINAME\\fR|\\fIPID\\fR]\n"
+    ".B n1top \\fIFILE\\fR\n"
+    ".B n1top \\fICOMMAND\\fR ...\n"
+    ".fi\n"
+    ".SH DESCRIPTION\n"
+    "n1top attaches to a native or CPython process that is already running, leaves it as it was, "
+    "and shows on a terminal where its\n"
+    "CPU time and memory go: hotspots, callers and callees, a flame graph, memory, "
+    "threads, and a log of anomalies.\n"
+    "Nothing is injected, and no restart or rebuild is needed. A native process is never "
+    "stopped; threads of CPython, and of\n"
+    "any process where perf is refused, are stopped for some microseconds a sample. "
+    "Without arguments a list\n"
+    "of processes is shown to choose from.\n"
+    ".PP\n"
+    "Figures are sampled CPU time. Sampling knows no calls: a share has a sampling "
+    "error, which the reports print.\n"
+    "What is unknown is shown as a dash with its reason, never as zero; samples that "
+    "were lost or cut short are\n"
+    "counted and shown.\n";
 
 static const char tail[] =
     ".SH EXIT STATUS\n"
@@ -149,7 +151,7 @@ static const char tail[] =
 void n1_manual_write(FILE *out)
 {
     fputs(head, out);
-    fputs(options, out);
+    options(out);
     commands(out);
     keys(out);
     fputs(tail, out);
