@@ -41,9 +41,18 @@ struct descent {
     size_t inlined_count;
 };
 
-static void copy_text(char *out, const char *text)
+/* A path of a unit; a relative one is relative to where it was compiled. */
+static void copy_path(char *out, Dwarf_Die *unit, const char *path)
 {
-    snprintf(out, N1_SYMBOL_NAME_MAX, "%s", text ? text : "");
+    Dwarf_Attribute attribute;
+    const char *folder = NULL;
+    int len = 0;
+    if (path && path[0] != '/' && dwarf_attr(unit, DW_AT_comp_dir, &attribute))
+        folder = dwarf_formstring(&attribute);
+    if (folder && folder[0] == '/')
+        len = snprintf(out, N1_SYMBOL_NAME_MAX, "%s/%s", folder, path);
+    if (len <= 0 || len >= N1_SYMBOL_NAME_MAX)
+        snprintf(out, N1_SYMBOL_NAME_MAX, "%s", path ? path : "");
 }
 
 enum n1_symbol_status n1_lines_open(struct n1_lines **ret_lines, int fd)
@@ -223,13 +232,13 @@ static void call_site(Dwarf_Die *unit, Dwarf_Die *inlined, char *file, uint32_t 
         *line = (uint32_t)number;
     if (dwarf_attr(inlined, DW_AT_call_file, &attribute) && dwarf_formudata(&attribute, &index) == 0 &&
         dwarf_getsrcfiles(unit, &files, &count) == 0 && index < count)
-        copy_text(file, dwarf_filesrc(files, index, NULL, NULL));
+        copy_path(file, unit, dwarf_filesrc(files, index, NULL, NULL));
 }
 
 static void describe(Dwarf_Die *unit, struct descent *descent, struct n1_line_answer *answer)
 {
     int line;
-    copy_text(answer->decl_file, dwarf_decl_file(&descent->function));
+    copy_path(answer->decl_file, unit, dwarf_decl_file(&descent->function));
     if (dwarf_decl_line(&descent->function, &line) == 0 && line > 0)
         answer->decl_line = (uint32_t)line;
     for (size_t i = descent->inlined_count; i > 0; i--) {
@@ -237,7 +246,7 @@ static void describe(Dwarf_Die *unit, struct descent *descent, struct n1_line_an
         if (answer->inline_count < N1_SYMBOL_INLINES_MAX) {
             struct n1_line_inline *out = &answer->inlines[answer->inline_count++];
             name_of(inlined, out->name);
-            copy_text(out->file, answer->own_file);
+            memcpy(out->file, answer->own_file, sizeof out->file);
             out->line = answer->own_line;
         }
         call_site(unit, inlined, answer->own_file, &answer->own_line);
@@ -256,10 +265,10 @@ enum n1_symbol_status n1_lines_find(struct n1_lines *lines, uint64_t addr, unsig
     Dwarf_Line *row = dwarf_getsrc_die(&unit, addr);
     int line;
     if (row && dwarf_lineno(row, &line) == 0 && line > 0) {
-        copy_text(ret_answer->file, dwarf_linesrc(row, NULL, NULL));
+        copy_path(ret_answer->file, &unit, dwarf_linesrc(row, NULL, NULL));
         ret_answer->line = (uint32_t)line;
     }
-    copy_text(ret_answer->own_file, ret_answer->file);
+    memcpy(ret_answer->own_file, ret_answer->file, sizeof ret_answer->own_file);
     ret_answer->own_line = ret_answer->line;
     struct descent descent = {.addr = addr};
     bool found = find_function(&descent, &unit, 0);
