@@ -75,6 +75,7 @@ struct perf_process {
     struct perf_process *root; /* the process whose events this one inherited; NULL: it has its own */
     unsigned users;            /* processes that live on these events, itself included while it is watched */
     bool on_exec;              /* the exec it waits for has not come */
+    n1_ns exit_ns;             /* its first thread has ended; 0: not yet */
     n1_ns covered_ns;          /* when all threads listed had their events */
     n1_ns audit_ns;            /* when to look for threads that slipped through; 0: done */
     struct perf_birth *births; /* reported since covered_ns; only while audits go on */

@@ -142,6 +142,8 @@ void perf_thread_ended(struct n1_perf *perf, pid_t pid, pid_t tid)
     perf_duplicate_thread_ended(perf, tid);
     if (!process)
         return;
+    if (tid == pid)
+        process->exit_ns = n1_time_mono();
     if (process->mode == N1_PERF_MODE_SCAN)
         perf_scan_end_thread(process, tid);
     HASH_FIND_INT(process->births, &tid, birth);
@@ -166,12 +168,26 @@ int perf_events_replace(struct n1_perf *perf, struct perf_process *process)
     return perf_events_open(perf, process);
 }
 
+/* A child that was followed and is gone. One that ended before anybody looked at it is no target, and nobody
+ * but us would ever remove it; a first thread may end before the others, so the PID is asked, too. */
+static bool has_vanished(const struct perf_process *process, n1_ns now)
+{
+    uint64_t cpu_ns;
+
+    return process->root && process->exit_ns && now > process->exit_ns + N1_SECOND_NS &&
+           n1_process_cpu_ns(process->pid, &cpu_ns) < 0;
+}
+
 void perf_housekeeping(struct n1_perf *perf, n1_ns now)
 {
     struct perf_process *process, *next;
 
     HASH_ITER(hh, perf->processes, process, next)
     {
+        if (has_vanished(process, now)) {
+            n1_perf_remove_process(perf, process->pid);
+            continue;
+        }
         if (process->mode == N1_PERF_MODE_SCAN)
             perf_scan(perf, process, now);
         else if (process->audit_ns && now >= process->audit_ns)

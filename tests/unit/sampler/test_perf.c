@@ -424,6 +424,42 @@ static void children_are_followed_only_when_asked(void **state)
     }
 }
 
+/* A shell script has thousands of them. */
+static void children_that_ended_leave_nothing_behind(void **state)
+{
+    enum { CHILDREN = 20 };
+    struct n1_perf_config config = {.rate_hz = 997, .follow_children = true};
+    int gate[2];
+    (void)state;
+    assert_int_equal(pipe(gate), 0);
+    pid_t pid = fork_bound();
+    if (pid == 0) {
+        char byte;
+        if (read(gate[0], &byte, 1) != 1)
+            _exit(1);
+        for (int i = 0; i < CHILDREN; i++) {
+            pid_t child = fork();
+            if (child == 0)
+                _exit(0);
+            waitpid(child, NULL, 0);
+        }
+        spin(NULL);
+    }
+    struct n1_perf *perf = start(&config, pid, 0);
+    int fds = count_fds();
+    assert_int_equal(write(gate[1], "x", 1), 1);
+    while (seen.exits < CHILDREN)
+        drain_once(perf);
+    n1_ns until = n1_time_mono() + 30 * N1_SECOND_NS;
+    while (count_fds() > fds && n1_time_mono() < until)
+        drain_once(perf);
+    assert_int_equal(count_fds(), fds);
+    close(gate[0]);
+    close(gate[1]);
+    stop(perf);
+    end(pid);
+}
+
 static void library_mappings_come_before_the_samples_in_them(void **state)
 {
     struct n1_perf_config config = {.rate_hz = 997};
@@ -507,6 +543,7 @@ int main(void)
         cmocka_unit_test(threads_born_later_are_seen_in_each_mode),
         cmocka_unit_test(exec_is_followed_from_its_first_instruction),
         cmocka_unit_test(children_are_followed_only_when_asked),
+        cmocka_unit_test(children_that_ended_leave_nothing_behind),
         cmocka_unit_test(library_mappings_come_before_the_samples_in_them),
         cmocka_unit_test(the_end_of_a_target_and_of_the_engine),
     };
