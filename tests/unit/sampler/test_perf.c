@@ -424,6 +424,17 @@ static void children_are_followed_only_when_asked(void **state)
     }
 }
 
+static unsigned count_fds(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
 /* A shell script has thousands of them. */
 static void children_that_ended_leave_nothing_behind(void **state)
 {
@@ -446,7 +457,7 @@ static void children_that_ended_leave_nothing_behind(void **state)
         spin(NULL);
     }
     struct n1_perf *perf = start(&config, pid, 0);
-    int fds = count_fds();
+    unsigned fds = count_fds();
     assert_int_equal(write(gate[1], "x", 1), 1);
     while (seen.exits < CHILDREN)
         drain_once(perf);
@@ -489,17 +500,6 @@ static void library_mappings_come_before_the_samples_in_them(void **state)
     close(gate[1]);
     stop(perf);
     end(pid);
-}
-
-static unsigned count_fds(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
 }
 
 static void the_end_of_a_target_and_of_the_engine(void **state)
