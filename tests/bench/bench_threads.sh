@@ -1,5 +1,5 @@
 #!/bin/bash
-# What 1,000 threads cost: CPU of the sampler with its helper, in % of one CPU, beside a pool whose threads sleep and work a
+# What 1,000 threads cost: CPU of the sampler (its helper has ended by then), in % of one CPU, beside a pool whose threads sleep and work a
 # little each second, at 20 Hz with every thread's waits swept (the wall clock's view). Medians of N1_BENCH_ROUNDS (3)
 # windows of 5 s, 4 s after the attach. CPU time hardly depends on neighbours.
 build=${BUILD:-build}
@@ -14,7 +14,7 @@ end() {
 trap end EXIT
 
 median() { printf '%s\n' "$@" | sort -g | sed -n "$((($# + 1) / 2))p"; }
-cpu_ns() { cat $(printf "/proc/%s/task/*/schedstat " "$@") 2> /dev/null | awk "{s += \$1} END {printf \"%.0f\", s}"; }
+cpu_ns() { cat /proc/"$1"/task/*/schedstat 2> /dev/null | awk "{s += \$1} END {printf \"%.0f\", s}"; }
 
 row() { # TEXT ENGINE MICROSECONDS
     local shares=() targets=() target recorder sampler a b c d t0 t1
@@ -26,10 +26,9 @@ row() { # TEXT ENGINE MICROSECONDS
         recorder=$!
         sleep 4
         sampler=$(pgrep -P $recorder | head -n 1)
-        helper=$(pgrep -P "$sampler" | head -n 1)
-        a=$(cpu_ns "$sampler" $helper) c=$(cpu_ns $target) t0=$(date +%s%N)
+        a=$(cpu_ns "$sampler") c=$(cpu_ns $target) t0=$(date +%s%N)
         sleep 5
-        b=$(cpu_ns "$sampler" $helper) d=$(cpu_ns $target) t1=$(date +%s%N)
+        b=$(cpu_ns "$sampler") d=$(cpu_ns $target) t1=$(date +%s%N)
         shares+=("$(awk -v a="$a" -v b="$b" -v s=$((t1 - t0)) 'BEGIN {printf "%.2f", (b - a) / s * 100}')")
         targets+=("$(awk -v a="$c" -v b="$d" -v s=$((t1 - t0)) 'BEGIN {printf "%.1f", (b - a) / s * 100}')")
         wait $recorder
@@ -37,7 +36,7 @@ row() { # TEXT ENGINE MICROSECONDS
         wait $target 2> /dev/null
     done
     printf '%-34s %-7s sampler %6s %%   target %6s %%   %s\n' "$1" "$2" "$(median "${shares[@]}")" "$(median "${targets[@]}")" \
-        "$(python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); s = d["sampler"]; print(len(d["threads"]), "threads,", s["samples"], "samples, seconds waited", round(sum(w["seconds"] for w in d["waits"])))' "$work/r.json" 2> /dev/null)"
+        "$(python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); s = d["sampler"]; print(s["samples"], "samples, seconds waited", round(sum(w["seconds"] for w in d["waits"])))' "$work/r.json" 2> /dev/null)"
 }
 
 for engine in perf ptrace; do
