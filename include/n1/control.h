@@ -21,8 +21,8 @@ enum n1_control_type {
     N1_CONTROL_RATE = 1, /* value: Hz asked, 1 … 20000 */
     N1_CONTROL_PAUSE,    /* value: 1 pause sampling, 0 resume */
     N1_CONTROL_MARK,     /* text: a note; becomes an info line of the anomaly log */
-    N1_CONTROL_NAME_ALL, /* name every frame in the model; answered when nothing is pending or at `value` ns
-                          */
+    N1_CONTROL_NAME_ALL, /* name every frame in the model; answered when nothing is pending, or after
+                            `value` ns (0: 15 s) with an error */
     N1_CONTROL_LINES,    /* as NAME_ALL, with source files and lines of every frame */
     N1_CONTROL_MEMORY,   /* value: 1 sample page faults (who touches memory first), 0 stop that */
     N1_CONTROL_LEAKS, /* value: enum n1_control_leaks, for the first process. The answer to a begin comes when
