@@ -58,6 +58,7 @@ enum n1_effect {
     N1_EFFECT_SNAPSHOT = 16,
     N1_EFFECT_COPY = 512,    /* what is selected, to the clipboard */
     N1_EFFECT_PRINT = 1024,  /* the screen as text */
+    N1_EFFECT_KEEP = 2048,   /* the habits, for the next time */
     N1_EFFECT_COMPARE = 256, /* read the file of compare_path */
     N1_EFFECT_DETACH = 32    /* app->input: for how long, "": as configured */
 };

@@ -515,6 +515,8 @@ static unsigned act(struct n1_app *app, const struct n1_scene *scene, enum n1_ac
         return N1_EFFECT_COPY;
     case N1_ACTION_PRINT:
         return N1_EFFECT_PRINT;
+    case N1_ACTION_KEEP:
+        return N1_EFFECT_KEEP;
     case N1_ACTION_REPAINT:
         return N1_EFFECT_REPAINT;
     case N1_ACTION_SUSPEND:

@@ -101,6 +101,7 @@ enum n1_key {
     X(LOW, 'L', 0, "", "low bandwidth: fewer, smaller frames for a slow line; again: undo")                  \
     X(COPY, 'y', 0, "", "copy what is selected to the clipboard (by the terminal, OSC 52)")                  \
     X(PRINT, 'P', 0, "", "write the screen as plain text, to paste into a chat")                             \
+    X(KEEP, 'S', 0, "", "keep order, window, panes, frames and flame colours for the next time")             \
     X(REPAINT, N1_KEY_CTRL('L'), 0, "", "draw the whole screen again")                                       \
     X(SUSPEND, N1_KEY_CTRL('Z'), 0, "", "suspend; fg comes back")
 

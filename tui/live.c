@@ -6,6 +6,7 @@
 #include "tui/live.h"
 
 #include "tui/commands/save.h"
+#include "tui/habits.h"
 #include "tui/signals.h"
 #include "tui/views/view.h"
 
@@ -287,6 +288,27 @@ static void print(struct live *live)
                    path);
 }
 
+static void keep(struct live *live)
+{
+    char path[512];
+    struct n1_error error = {0};
+    if (!n1_habits_path(path))
+        n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "not kept: HOME is not set");
+    else if (n1_habits_save(&live->app, path, &error) < 0)
+        n1_app_say(&live->app, N1_ROLE_LOG_CRIT, seconds_now(), "not kept: %s", error.what);
+    else
+        n1_app_say(&live->app, N1_ROLE_LOG_INFO, seconds_now(), "kept for the next time in %s", path);
+}
+
+static void recall(struct live *live)
+{
+    char path[512];
+    struct n1_error error = {0};
+    if (n1_habits_path(path) && n1_habits_load(&live->app, path, &error) < 0)
+        n1_app_say(&live->app, N1_ROLE_LOG_WARN, seconds_now() + 5, "%s", error.what);
+    n1_app_resize(&live->app, live->app.rows, live->app.cols);
+}
+
 static void apply(struct live *live, unsigned effects)
 {
     live->dirty = true;
@@ -304,6 +326,8 @@ static void apply(struct live *live, unsigned effects)
         copy(live);
     if (effects & N1_EFFECT_PRINT)
         print(live);
+    if (effects & N1_EFFECT_KEEP)
+        keep(live);
     if (effects & N1_EFFECT_SNAPSHOT)
         snapshot(live);
     if (effects & N1_EFFECT_DETACH)
@@ -485,6 +509,7 @@ int n1_live_run(struct n1_session *session, const struct n1_live_options *option
         n1_screen_close(options->screen);
         return n1_error_exit_status(rc);
     }
+    recall(&live);
     if (options->notice != NULL && options->notice[0] != '\0')
         n1_app_say(&live.app, N1_ROLE_LOG_WARN, seconds_now() + 5, "%s", options->notice);
     while (live.status < 0)
