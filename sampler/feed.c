@@ -129,9 +129,26 @@ uint32_t n1_feed_slot(struct n1_feed *feed, struct n1_target *t, pid_t tid, n1_n
     return n1_roster_slot(entry, feed->w, t->id, time);
 }
 
+/* Samples whose function is known, but not who called it. */
+static void without_callers(struct n1_feed *feed, struct n1_target *t, struct n1_model_sample *sample,
+                            pid_t tid)
+{
+    uint32_t callers = 0;
+    for (uint64_t ns; (ns = n1_python_overdue(t->python, feed->w, tid, sample->time, &sample->leaf));) {
+        if (sample->leaf && !callers)
+            callers = n1_writer_node(feed->w, 0,
+                                     n1_feed_python_mark(feed, t, "[callers not seen]", N1_KIND_NATIVE));
+        sample->node = sample->leaf ? callers : 0;
+        if (!sample->leaf)
+            sample->leaf = n1_feed_python_mark(feed, t, "[no Python code]", N1_KIND_NATIVE);
+        sample->weight_ns = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+        n1_writer_sample(feed->w, sample);
+    }
+}
+
 /* A sample whose engine has no native stacks: Python frames alone. A chain that could not be read as it was
- * at one instant is rejected; its CPU time goes to a later stack with the same function on top where that is
- * known (sampler/python/draws.h), else to no function. */
+ * at one instant is rejected; its CPU time goes to a later stack with the same function on top, or to
+ * that function alone, where it is known (sampler/python/draws.h), else to no function. */
 static bool python_alone(struct n1_feed *feed, struct n1_target *t, uint32_t slot,
                          const struct n1_raw_sample *raw)
 {
@@ -142,19 +159,17 @@ static bool python_alone(struct n1_feed *feed, struct n1_target *t, uint32_t slo
         return false;
     const struct n1_py_chain *chain = &feed->python.chain;
     uint64_t weight_ns = raw->weight_ns;
+    struct n1_model_sample sample = {.time = raw->time, .thread = slot, .cpu = raw->cpu};
     n1_python_draw(t->python, chain, raw->tid, weight_ns, raw->time);
+    without_callers(feed, t, &sample, raw->tid);
     if (stack->end == N1_PY_CHAIN_TORN || stack->end == N1_PY_CHAIN_BAD) {
         n1_writer_self_add(feed->w, N1_SELF_REJECTED, 1);
         return true;
     }
     if (chain->drawn_known && !(weight_ns = n1_python_drawn(t->python, chain, raw->tid)))
         return true; /* it was read after the instant of its sample, whose own stack may still come */
-    struct n1_model_sample sample = {
-        .time = raw->time,
-        .thread = slot,
-        .flags = stack->flags,
-        .cpu = raw->cpu,
-    };
+    sample.flags = stack->flags;
+    sample.node = sample.leaf = 0;
     size_t first = 0;
     if (stack->flags & N1_SAMPLE_IN_GC)
         sample.leaf = n1_feed_python_mark(feed, t, "[gc]", N1_KIND_GC);

@@ -16,9 +16,6 @@ static void drop(struct n1_py_draws *d, size_t i)
 void n1_py_draws_add(struct n1_py_draws *d, uint64_t code, uint64_t weight_ns, n1_ns now)
 {
     size_t oldest = 0;
-    for (size_t i = d->count; i-- > 0;)
-        if (now - d->open[i].first > N1_PY_DRAWS_WAIT_NS)
-            drop(d, i);
     struct n1_py_draw *draw = find(d, code);
     if (!draw) {
         for (size_t i = 1; i < d->count; i++)
@@ -33,14 +30,27 @@ void n1_py_draws_add(struct n1_py_draws *d, uint64_t code, uint64_t weight_ns, n
     draw->samples++;
 }
 
-uint64_t n1_py_draws_take(struct n1_py_draws *d, uint64_t code)
+static uint64_t take(struct n1_py_draws *d, struct n1_py_draw *draw)
 {
-    struct n1_py_draw *draw = find(d, code);
-    if (!draw)
-        return 0;
     uint64_t weight_ns = draw->weight_ns / draw->samples;
     draw->weight_ns -= weight_ns;
     if (--draw->samples == 0)
         drop(d, (size_t)(draw - d->open));
     return weight_ns;
+}
+
+uint64_t n1_py_draws_take(struct n1_py_draws *d, uint64_t code)
+{
+    struct n1_py_draw *draw = find(d, code);
+    return draw ? take(d, draw) : 0;
+}
+
+uint64_t n1_py_draws_overdue(struct n1_py_draws *d, n1_ns now, uint64_t *ret_code)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (now > d->open[i].first + N1_PY_DRAWS_WAIT_NS) {
+            *ret_code = d->open[i].code;
+            return take(d, &d->open[i]);
+        }
+    return 0;
 }

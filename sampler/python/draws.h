@@ -25,12 +25,16 @@ struct n1_py_draws {
     size_t count;
 };
 
-/* Adds a sample of `weight_ns` that drew `code`. What has waited for N1_PY_DRAWS_WAIT_NS is dropped, and so
- * is the oldest when there is no room: its CPU time then belongs to no function. */
-#define N1_PY_DRAWS_WAIT_NS (5 * N1_SECOND_NS)
+/* Adds a sample of `weight_ns` that drew `code`. When there is no room, the oldest is dropped: its CPU time
+ * then belongs to no function. */
 void n1_py_draws_add(struct n1_py_draws *draws, uint64_t code, uint64_t weight_ns, n1_ns now);
 
 /* Takes one of the samples that wait for `code`; returns what it stands for in ns, 0 when none waits. */
 uint64_t n1_py_draws_take(struct n1_py_draws *draws, uint64_t code);
+
+/* Takes one of the samples for whose code no whole stack has come for N1_PY_DRAWS_WAIT_NS: a function that is
+ * briefer than two copies never shows one. Returns what it stands for in ns, 0 when there is none. */
+#define N1_PY_DRAWS_WAIT_NS N1_SECOND_NS
+uint64_t n1_py_draws_overdue(struct n1_py_draws *draws, n1_ns now, uint64_t *ret_code);
 
 #endif

@@ -288,6 +288,23 @@ uint64_t n1_python_drawn(struct n1_python *p, const struct n1_py_chain *chain, p
     return thread ? n1_py_draws_take(&thread->draws, chain->count ? chain->frames[0].code : 0) : 0;
 }
 
+uint64_t n1_python_overdue(struct n1_python *p, struct n1_writer *w, pid_t tid, n1_ns now,
+                           uint32_t *ret_frame)
+{
+    struct thread *thread = find(p, tid);
+    uint64_t code;
+    *ret_frame = 0;
+    for (uint64_t ns; thread && (ns = n1_py_draws_overdue(&thread->draws, now, &code));) {
+        if (!code)
+            return ns;
+        n1_py_codes_check(&p->codes, &code, 1, 0, now);
+        struct n1_py_code *known = n1_py_codes_get(&p->codes, code);
+        if (known && (*ret_frame = n1_py_code_frame(known, w, 0)))
+            return ns;
+    } /* what turns out to be no code was torn, too */
+    return 0;
+}
+
 void n1_python_stack(struct n1_python *p, struct n1_py_chain_reader *reader, struct n1_writer *w, pid_t tid,
                      bool stopped, n1_ns now, struct n1_python_stack *ret)
 {

@@ -61,6 +61,11 @@ void n1_python_draw(struct n1_python *python, const struct n1_py_chain *chain, p
                     n1_ns now);
 uint64_t n1_python_drawn(struct n1_python *python, const struct n1_py_chain *chain, pid_t tid);
 
+/* Takes a sample whose function (ret_frame; 0: no Python code ran) is known, but of which no whole stack
+ * came. Returns what it stands for in ns, 0 when there is none. */
+uint64_t n1_python_overdue(struct n1_python *python, struct n1_writer *w, pid_t tid, n1_ns now,
+                           uint32_t *ret_frame);
+
 /* Both in one: the stack of a thread that is stopped or blocked, or (stopped false) of one that may run. */
 void n1_python_stack(struct n1_python *python, struct n1_py_chain_reader *reader, struct n1_writer *w,
                      pid_t tid, bool stopped, n1_ns now, struct n1_python_stack *ret);

@@ -45,7 +45,7 @@ static void what_is_torn_more_often_is_not_shown_less(void **state)
     assert_in_range(shown[1], shown[0] - 200, shown[0]);
 }
 
-static void the_table_is_bounded_and_forgets(void **state)
+static void the_table_is_bounded(void **state)
 {
     (void)state;
     struct n1_py_draws d = {0};
@@ -54,8 +54,23 @@ static void the_table_is_bounded_and_forgets(void **state)
     assert_int_equal(d.count, N1_PY_DRAWS);
     assert_int_equal(n1_py_draws_take(&d, 1), 0);
     assert_int_equal(n1_py_draws_take(&d, 3 * N1_PY_DRAWS), 1);
-    n1_py_draws_add(&d, 9999, 1, 4 * N1_PY_DRAWS + N1_PY_DRAWS_WAIT_NS);
-    assert_int_equal(d.count, 1);
+}
+
+static void what_never_shows_a_whole_stack_is_told_by_its_code(void **state)
+{
+    (void)state;
+    struct n1_py_draws d = {0};
+    uint64_t code = 0;
+    n1_py_draws_add(&d, 0x1000, 10, 100);
+    n1_py_draws_add(&d, 0x2000, 20, 200);
+    n1_py_draws_add(&d, 0x1000, 10, 300);
+    assert_int_equal(n1_py_draws_overdue(&d, 100 + N1_PY_DRAWS_WAIT_NS, &code), 0);
+    assert_int_equal(n1_py_draws_overdue(&d, 101 + N1_PY_DRAWS_WAIT_NS, &code), 10);
+    assert_int_equal(code, 0x1000);
+    assert_int_equal(n1_py_draws_overdue(&d, 101 + N1_PY_DRAWS_WAIT_NS, &code), 10);
+    assert_int_equal(n1_py_draws_overdue(&d, 101 + N1_PY_DRAWS_WAIT_NS, &code), 0);
+    assert_int_equal(n1_py_draws_take(&d, 0x2000), 20);
+    assert_int_equal(d.count, 0);
 }
 
 int main(void)
@@ -63,7 +78,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sample_goes_to_the_next_stack_with_its_function_on_top),
         cmocka_unit_test(what_is_torn_more_often_is_not_shown_less),
-        cmocka_unit_test(the_table_is_bounded_and_forgets),
+        cmocka_unit_test(the_table_is_bounded),
+        cmocka_unit_test(what_never_shows_a_whole_stack_is_told_by_its_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
