@@ -38,7 +38,7 @@ against_perf() {
     python3 - "$work/perf.json" "$1" <<'PYTHON'
 import json, sys
 counts = [4000, 2000, 1500, 1000, 700, 500, 300]
-d = {"clocks": "threads", "threads": 1, "seconds": 10, "ours": 10000, "perf": 10000, "ours_lost": 0, "perf_lost": 0,
+d = {"expected": None, "threads": 1, "seconds": 10, "ours": 10000, "perf": 10000, "ours_lost": 0, "perf_lost": 0,
      "functions": [[f"f{i}", n, n] for i, n in enumerate(counts)], "callers": [["f0 <- main", 4000, 4000, 4000, 4000]],
      "periods_ns": [1003009], "outside": [], "both_name": 9000, "misnamed": []}
 exec(sys.argv[2])
@@ -52,6 +52,8 @@ fails "a share 4 sigma off perf's" against_perf 'd["functions"][0][1] = 4300'
 fails "a caller 4 sigma off perf's" against_perf 'd["callers"][0][1] = 3980'
 fails "other ranks than perf's" against_perf 'd["functions"] = [[f"f{i}", 100 + 2 * (i + 3) % 7, 110 - i] for i in range(7)]'
 fails "2 % more samples than perf" against_perf 'd["ours"] = 10200'
+against_perf 'd["expected"] = {"cpu": 9900.0, "samples": 10000}' > "$work/said" || fail "1 % beside the CPU time: $(cat "$work/said")"
+fails "samples 6 % short of the CPU time" against_perf 'd["expected"] = {"cpu": 9900.0, "samples": 9300}'
 fails "samples that stand for nothing" against_perf 'd["periods_ns"] = [0]'
 fails "a frame outside of its function" against_perf 'd["outside"] = ["f"]'
 fails "a name that perf has not" against_perf 'd["misnamed"] = [["f0", "g0", 1]]'
