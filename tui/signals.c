@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -18,7 +19,10 @@ static void on_signal(int number)
 {
     int saved_errno = errno;
     bool last = number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGHUP;
-    if (last && n1_screen_painting) { /* the line may never take another byte */
+    struct pollfd line = {STDOUT_FILENO, POLLOUT, 0};
+    /* The line may never take another byte. Where it does, the loop ends in order: the sampler hears that we
+     * go for good, and does not wait for us to come back. */
+    if (last && n1_screen_painting && poll(&line, 1, 0) != 1) {
         n1_screen_emergency();
         _exit(128 + number);
     }
