@@ -22,67 +22,36 @@ static const char *const windows[] = {"5 s", "30 s", "all", NULL};
 static const char *const colors[] = {"auto", "module", "heat", "kind", NULL};
 static const char *const frames[] = {"merged", "python", "native", NULL};
 
-static int sort_of(const struct n1_app *app)
-{
-    return (int)app->sort;
-}
-static void set_sort(struct n1_app *app, int value)
-{
-    app->sort = (enum n1_sort)value;
-}
-static int window_of(const struct n1_app *app)
-{
-    return app->window;
-}
-static void set_window(struct n1_app *app, int value)
-{
-    app->window = value;
-}
-static int color_of(const struct n1_app *app)
-{
-    return (int)app->flame_color;
-}
-static void set_color(struct n1_app *app, int value)
-{
-    app->flame_color = (enum n1_flame_color)value;
-}
-static int frames_of(const struct n1_app *app)
-{
-    return (int)app->frames;
-}
-static void set_frames(struct n1_app *app, int value)
-{
-    app->frames = (enum n1_frames)value;
-}
-static int inverted_of(const struct n1_app *app)
-{
-    return app->inverted;
-}
-static void set_inverted(struct n1_app *app, int value)
-{
-    app->inverted = value;
-}
-static int flipped_of(const struct n1_app *app)
-{
-    return app->flame.flipped;
-}
-static void set_flipped(struct n1_app *app, int value)
-{
-    app->flame.flipped = value;
-}
+/* X(key, field of the app, its type, its words; NULL: true or false) */
+#define HABIT_MAP(X)                                                                                         \
+    X(sort, sort, enum n1_sort, sorts)                                                                       \
+    X(inverted, inverted, bool, NULL)                                                                        \
+    X(window, window, int, windows)                                                                          \
+    X(frames, frames, enum n1_frames, frames)                                                                \
+    X(flame_colors, flame_color, enum n1_flame_color, colors)                                                \
+    X(flame_root_below, flame.flipped, bool, NULL)
 
-static const struct habit {
+#define X(key, field, type, words)                                                                           \
+    static int get_##key(const struct n1_app *app)                                                           \
+    {                                                                                                        \
+        return (int)app->field;                                                                              \
+    }                                                                                                        \
+    static void set_##key(struct n1_app *app, int value)                                                     \
+    {                                                                                                        \
+        app->field = (type)value;                                                                            \
+    }
+HABIT_MAP(X)
+#undef X
+
+static const struct {
     const char *key;
-    const char *const *words; /* NULL: true or false */
+    const char *const *words;
     int (*get)(const struct n1_app *app);
     void (*set)(struct n1_app *app, int value);
 } habits[] = {
-    {"sort", sorts, sort_of, set_sort},
-    {"inverted", NULL, inverted_of, set_inverted},
-    {"window", windows, window_of, set_window},
-    {"frames", frames, frames_of, set_frames},
-    {"flame_colors", colors, color_of, set_color},
-    {"flame_root_below", NULL, flipped_of, set_flipped},
+#define X(key, field, type, words) {#key, words, get_##key, set_##key},
+    HABIT_MAP(X)
+#undef X
 };
 enum { HABITS = sizeof habits / sizeof habits[0] };
 
