@@ -233,7 +233,7 @@ static double counted(const struct order *order, uint32_t row)
                                           : 0;
 }
 
-/* Moves up each row that exceeds one above it by more than the noise of counting and half a percent of
+/* Moves up each row that exceeds one above it by 0.7 standard errors of counting and half a percent of
  * everything. The others stay: rows of about the same weight that change places with every picture cost the
  * reader's eye and the line's bytes. False when so much has changed that sorting is simpler. */
 static bool mend_order(const struct n1_app *app, const struct n1_scene *scene, const struct order *order,

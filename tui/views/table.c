@@ -186,4 +186,4 @@ const struct n1_view n1_view_table = {
     "K       kind: N native, P Python, K kernel, J JIT, G garbage collector,\n"
     "        ? unknown (no symbols; shown as module+offset)\n"
     "The selection follows its function; the order holds still for 4 s after a move,\n"
-    "and rows change places only when they differ by more than the sampling error.\n"};
+    "and rows of about the same weight keep their places.\n"};
